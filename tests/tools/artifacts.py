@@ -20,9 +20,9 @@ import shutil
 import subprocess
 import sys
 
-# Level 3 on all cores: the compression is repeated on each build, and the difference on the wire is small.
-# Measured figures: README.md beside this file.
-ZSTD = ["zstd", "-q", "-T0", "-3"]
+# Level 9: the API server's 105 MB become 25.1 MB in 1.0 s, 25.9 MB at level 6 in 0.6 s, 27.7 MB at level 3 in 0.2 s (two
+# cores). It happens once a machine, and the result crosses the wire once for each host.
+ZSTD = ["zstd", "-q", "-T0", "-9"]
 BLOCK = 1 << 20
 
 
