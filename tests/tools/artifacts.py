@@ -142,7 +142,6 @@ def verify(directory):
 
 def derive(directory, origin, fields, source):
     """A second artifact directory beside a finished one: its files by hard link, and one more image."""
-    shutil.rmtree(directory, ignore_errors=True)
     unfinished = directory + ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     with open(os.path.join(origin, "index.yaml"), encoding="utf-8") as f:
@@ -151,6 +150,7 @@ def derive(directory, origin, fields, source):
         shutil.copytree(os.path.join(origin, part), os.path.join(unfinished, part), copy_function=link_or_copy)
     pack(unfinished, "image", fields, source)
     write_index(unfinished, kubernetes)
+    shutil.rmtree(directory, ignore_errors=True)
     os.rename(unfinished, directory)
 
 
