@@ -1,0 +1,59 @@
+//! What the library keeps: the scenario as last read, whether it is initialised, and its event sets. Called by the ABI's functions.
+//!
+//! The scenario is found from the library's own real path and nothing else, so that it travels with the library into a container.
+
+mod events;
+mod file;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use events::{Registered, create_set, free_set, next_event, register};
+
+use crate::scenario::{Forever, Hang, HangTime, Scenario};
+
+static FILE: Mutex<file::Source> = Mutex::new(file::Source::new());
+static INITIALISED: AtomicU32 = AtomicU32::new(0);
+
+/// How often a hanging or waiting call looks at the scenario again.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The scenario as it is now; `None` when there is none that can be used, which the library has then said on stderr.
+pub(crate) fn scenario() -> Option<Arc<Scenario>> {
+    FILE.lock().unwrap_or_else(PoisonError::into_inner).current()
+}
+
+/// Counts one `nvmlInit`.
+pub(crate) fn initialise() {
+    INITIALISED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Counts one `nvmlShutdown`; false when there was no `nvmlInit` left to undo.
+pub(crate) fn shut_down() -> bool {
+    INITIALISED.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
+}
+
+/// Whether a client has initialised the library.
+pub(crate) fn is_initialised() -> bool {
+    INITIALISED.load(Ordering::SeqCst) > 0
+}
+
+/// Waits while the scenario has this call hang: until its time is over, or until the scenario no longer says so. `forever` is what a
+/// driver stuck in the kernel does; clients are expected to bound it themselves.
+pub(crate) fn hang(symbol: &str, wanted: impl Fn(&Scenario) -> Option<&Hang>) {
+    let since = Instant::now();
+    loop {
+        let Some(scenario) = scenario() else { return };
+        let Some(hang) = wanted(&scenario).filter(|hang| hang.call.is(symbol)) else { return };
+        let left = match hang.seconds {
+            HangTime::Always(Forever::Forever) => LOOK_AGAIN,
+            HangTime::For(seconds) => Duration::from_secs(seconds).saturating_sub(since.elapsed()),
+        };
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(LOOK_AGAIN));
+    }
+}
