@@ -1,0 +1,40 @@
+//! `gpu:`, what is done with GPUs. Called by the room's `mod`.
+
+use super::reader::{Reader, Table};
+use saphyr::MarkedYaml;
+
+/// The most pods that may share a GPU. The driver serves at most 48 client contexts of one GPU at once with MPS
+/// (NVIDIA, Multi-Process Service, "Volta MPS: 48 client CUDA contexts per-device", release 580); time-slicing has no
+/// limit of its own, and beyond that number each pod's share of 80 GB is under 1.7 GB: surely a slip.
+const MAX_REPLICAS: u32 = 48;
+
+/// GPUs in the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GpuSpec {
+    /// How GPUs are shared; without it each pod gets whole ones.
+    pub time_slicing: Option<TimeSlicing>,
+}
+
+/// Several pods take turns on one GPU. There is no memory isolation between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeSlicing {
+    /// How often each GPU is offered.
+    pub replicas: u32,
+}
+
+pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, reader: &mut Reader<'_>) -> GpuSpec {
+    let slicing = node
+        .and_then(|node| Table::read(node, "gpu", &["timeSlicing"], reader))
+        .and_then(|table| table.get("timeSlicing"))
+        .and_then(|node| Table::read(node, "gpu.timeSlicing", &["replicas"], reader));
+    let Some(table) = slicing else {
+        return GpuSpec::default();
+    };
+    if table.get("replicas").is_none() {
+        table.missing("replicas", reader);
+    }
+    let replicas = table.number("replicas", &(1..=MAX_REPLICAS), reader);
+    GpuSpec {
+        time_slicing: replicas.map(|replicas| TimeSlicing { replicas }),
+    }
+}

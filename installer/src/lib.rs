@@ -1,0 +1,9 @@
+//! The rooms of bedplate's installer, as a library so that each can be tested alone.
+//!
+//! They stand on a staircase: a room may name the types of the rooms above it in this list, never those below, and rooms
+//! do not call each other; the verbs in `cli/` do. `config`, `preflight` and `plan` are pure: no client, no clock, no
+//! randomness, no async.
+
+pub mod config;
+pub mod preflight;
+pub mod plan;
