@@ -1,0 +1,116 @@
+//! Simulated GPUs on one machine: the files that NVIDIA's driver would have brought, and what the kernel would show of them.
+//!
+//! The one place that knows the simulated NVML library's types. Everything goes into the machine's overlay before it boots;
+//! `machine-hardware.sh` binds the kernel's part over `/sys` and `/proc` inside the machine.
+
+use super::spec::Gpus;
+use super::state::{self, StateError, at};
+use nvidia_ml::Scenario;
+use nvidia_ml::profiles::ProfileName;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// A driver that NVIDIA has released: <https://www.nvidia.com/en-us/drivers/details/254665/>, 2025-09-30; supports both profiles.
+pub const DRIVER_VERSION: &str = "580.95.05";
+/// What driver 580 supports: CUDA Toolkit 13.0 release notes, table 2, 2025-08.
+const CUDA_VERSION: &str = "13.0";
+/// Debian's and Ubuntu's directory of libraries on this architecture.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+const HARDWARE: &str = "usr/local/lib/machine-hardware";
+
+/// Where the simulated NVML library was built to.
+#[derive(Debug, Clone)]
+pub struct SimulatedNvml {
+    /// The shared library's file.
+    pub library: PathBuf,
+}
+
+impl Default for SimulatedNvml {
+    /// `libnvidia_ml.so` beside the running program, where cargo puts it.
+    fn default() -> Self {
+        let beside = std::env::current_exe().unwrap_or_default();
+        Self {
+            library: beside.with_file_name("libnvidia_ml.so"),
+        }
+    }
+}
+
+/// A machine's GPUs could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// A file.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no such profile.
+    #[error("`{0}` is no GPU profile; write h100-80gb-hbm3 or rtx-4000-sff-ada")]
+    Profile(String),
+    /// The scenario could not be written.
+    #[error(transparent)]
+    Scenario(#[from] nvidia_ml::ScenarioError),
+}
+
+/// The profile of this name.
+pub(super) fn profile(name: &str) -> Result<ProfileName, GpuError> {
+    serde_json::from_value(serde_json::Value::from(name)).map_err(|_| GpuError::Profile(name.to_owned()))
+}
+
+/// The scenario file of a machine, seen from outside: beside the library, named so that NVIDIA's CDI discovery mounts it too.
+pub(super) fn scenario_path(upper: &Path) -> PathBuf {
+    upper
+        .join(LIBRARIES)
+        .join(format!("libnvidia-ml-scenario.so.{DRIVER_VERSION}"))
+}
+
+/// Puts library, scenario, device list and kernel trees into the overlay.
+pub(super) fn install(upper: &Path, host: &str, gpus: &Gpus, nvml: &SimulatedNvml) -> Result<(), GpuError> {
+    let profile = profile(&gpus.profile)?;
+    let scenario = Scenario::for_host(host, DRIVER_VERSION, CUDA_VERSION, &[(profile, gpus.count)]);
+    let libraries = upper.join(LIBRARIES);
+    fs::create_dir_all(&libraries).map_err(at(&libraries))?;
+    let library = libraries.join(format!("libnvidia-ml.so.{DRIVER_VERSION}"));
+    fs::copy(&nvml.library, &library).map_err(at(&nvml.library))?;
+    let cuda = format!("libcuda.so.{DRIVER_VERSION}");
+    state::write(&libraries.join(&cuda), 0o644, "")?;
+    for (link, to) in [
+        ("libnvidia-ml.so.1", format!("libnvidia-ml.so.{DRIVER_VERSION}")),
+        ("libcuda.so.1", cuda.clone()),
+    ] {
+        let link = libraries.join(link);
+        let _ = fs::remove_file(&link);
+        symlink(to, &link).map_err(at(&link))?;
+    }
+    scenario.write(&scenario_path(upper))?;
+
+    let hardware = upper.join(HARDWARE);
+    let pci = profile.profile().pci;
+    let mut minors = String::from("255");
+    for gpu in &scenario.gpus {
+        let _ = write!(minors, " {}", gpu.minor);
+        let device = hardware.join("pci").join(gpu.pci_address.to_string());
+        let attributes = [
+            ("vendor", format!("{:#06x}", pci.vendor)),
+            ("device", format!("{:#06x}", pci.device)),
+            ("subsystem_vendor", format!("{:#06x}", pci.subsystem_vendor)),
+            ("subsystem_device", format!("{:#06x}", pci.subsystem_device)),
+            ("class", format!("{:#08x}", pci.class)),
+        ];
+        for (name, value) in attributes {
+            state::write(&device.join(name), 0o444, &format!("{value}\n"))?;
+        }
+        let driver = device.join("driver");
+        let _ = fs::remove_file(&driver);
+        symlink("../../drivers/nvidia", &driver).map_err(at(&driver))?;
+    }
+    state::write(&hardware.join("minors"), 0o444, &minors)?;
+    state::write(
+        &hardware.join("sys/module/nvidia/version"),
+        0o444,
+        &format!("{DRIVER_VERSION}\n"),
+    )?;
+    // The open kernel modules' own form of the line; only the version and the flavour are read from it.
+    let version = format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {DRIVER_VERSION}  Release Build\n");
+    state::write(&hardware.join("proc/driver/nvidia/version"), 0o444, &version)?;
+    Ok(())
+}
