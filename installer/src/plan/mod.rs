@@ -111,6 +111,17 @@ pub fn joiner(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodeP
     Ok(assemble(node, run, steps))
 }
 
+/// The part of a joiner's plan that needs no cluster yet: a worker is prepared while the control plane starts.
+pub fn prepare(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodePlan, PlanError> {
+    Ok(assemble(node, run, host_steps(site, node)?))
+}
+
+/// The part of a joiner's plan after [`prepare`]. Its values are [`JOIN_TOKEN`] and [`CA_HASH`].
+pub fn join(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodePlan, PlanError> {
+    let steps = vec![kubeadm_join::step(site, node)?, StepSpec::new(StepKind::KubeletHealthy)];
+    Ok(assemble(node, run, steps))
+}
+
 /// What every node needs before kubeadm: kernel, programs, containerd, kubelet, images.
 pub fn host_steps(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, PlanError> {
     let mut steps = system::steps();

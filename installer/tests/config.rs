@@ -1,0 +1,138 @@
+//! Cluster files, good and bad: what is read of them, and every mistake at once with its place and cure.
+
+use bedplate::config::{self, Conntrack, NodeRole, Parsed, Surroundings};
+use bedplate::preflight;
+use bedplate_protocol::Finding;
+use proptest::prelude::*;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+fn parse(file: &str, text: &str) -> Result<Parsed, Vec<Finding>> {
+    let codes: Vec<&str> = preflight::CODES.iter().map(|(code, _, _)| *code).collect();
+    let around = Surroundings {
+        home: Path::new("/home/anna"),
+        folder: Path::new("/site"),
+        sections: bedplate_substrates::SECTIONS,
+        codes: &codes,
+    };
+    config::parse(file, text, &around)
+}
+
+fn beside(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Compares with a file; `BEDPLATE_BLESS=1` writes it instead.
+fn golden(path: &Path, found: &str) {
+    if std::env::var_os("BEDPLATE_BLESS").is_some() {
+        std::fs::write(path, found).expect("the golden file can be written");
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        found,
+        expected,
+        "{} differs; look at it, then BEDPLATE_BLESS=1 cargo test",
+        path.display()
+    );
+}
+
+#[test]
+fn every_mistake_is_found_at_once_with_its_place_and_cure() {
+    let folder = beside("tests/fixtures/config");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("fixtures") {
+        let path = entry.expect("entry").path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("fixture");
+        let name = path.file_name().expect("name").to_string_lossy().into_owned();
+        let findings = parse(&name, &text).expect_err("each fixture has a mistake");
+        let mut printed = String::new();
+        for finding in &findings {
+            assert!(!finding.remedy.is_empty(), "{finding}");
+            assert!(finding.subject.starts_with(&format!("{name}:")), "{finding}");
+            assert!(
+                config::CODES.iter().any(|(code, _, _)| *code == finding.code),
+                "{finding}"
+            );
+            let _ = writeln!(printed, "{finding}");
+        }
+        golden(&path.with_extension("txt"), &printed);
+        seen += 1;
+    }
+    assert!(seen >= 5, "{seen}");
+}
+
+#[test]
+fn the_examples_can_be_used_as_they_stand() {
+    for name in ["three-gpu-nodes", "vagrant"] {
+        let text = std::fs::read_to_string(beside(&format!("../examples/{name}.yaml"))).expect("example");
+        let parsed = parse(name, &text).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        assert_eq!(parsed.warnings, Vec::new());
+        assert_eq!(parsed.spec.nodes.len(), 3);
+    }
+}
+
+#[test]
+fn defaults_are_filled_in_and_paths_become_absolute() {
+    let section = bedplate_substrates::SECTIONS[0];
+    let text = &format!(
+        "name: small\nssh: {{key: keys/id}}\n{section}: {{a: [1, yes, 0.5]}}\nnodes:\n- {{name: a, address: 10.0.0.1, role: control-plane}}\n"
+    );
+    let Parsed { spec, warnings } = parse("c.yaml", text).expect("a good file");
+    assert_eq!(warnings, Vec::new());
+    assert_eq!(spec.artifacts, Path::new("/home/anna/.cache/bedplate/artifacts"));
+    assert_eq!(spec.ssh.key, Path::new("/site/keys/id"));
+    assert_eq!(spec.ssh.known_hosts, Path::new("/home/anna/.ssh/known_hosts"));
+    assert_eq!((spec.ssh.user.as_str(), spec.ssh.port), ("root", 22));
+    assert_eq!(spec.kubernetes.pod_subnet.to_string(), "10.244.0.0/16");
+    assert_eq!(spec.kubernetes.conntrack, Conntrack::Manage);
+    assert_eq!(spec.nodes[0].role, NodeRole::ControlPlane);
+    assert_eq!(spec.nodes[0].line, 5);
+    assert_eq!(spec.sections[section].value["a"][0], 1);
+    assert_eq!(spec.sections[section].line, 3);
+}
+
+#[test]
+fn an_unknown_code_is_a_warning_that_names_the_nearest() {
+    let text = "name: small\naccept: [{code: cgroupv1, reason: old}]\nnodes: [{name: a, address: 10.0.0.1, role: control-plane}]\n";
+    let parsed = parse("c.yaml", text).expect("only a warning");
+    assert_eq!(parsed.warnings.len(), 1);
+    assert!(
+        parsed.warnings[0].remedy.contains("`cgroup-v1`"),
+        "{}",
+        parsed.warnings[0]
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named_with_their_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "name: small\nartifacts: {0}/none\nssh: {{key: {0}/missing}}\nnodes: [{{name: a, address: 10.0.0.1, role: control-plane}}]\n",
+        folder.path().display()
+    );
+    let spec = parse("c.yaml", &text).expect("a good file").spec;
+    let findings = config::check_files(&spec);
+    let subjects: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["c.yaml: ssh.key", "c.yaml: artifacts"]);
+    assert!(findings.iter().all(Finding::blocks));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(?s).{0,400}") {
+        let _ = parse("c.yaml", &text);
+    }
+
+    #[test]
+    fn no_yaml_makes_it_panic(text in "([a-z]{1,9}: |- |\\{|\\}|\\[|\\]|, |\n|  |name: a|nodes:|10\\.0\\.0\\.1|&a |\\*a |!!int |[0-9.]{1,9}|\"|'){0,80}") {
+        let _ = parse("c.yaml", &text);
+    }
+
+    #[test]
+    fn deep_nesting_is_a_finding(depth in 65_usize..5000, bracket in prop::sample::select(vec!["[", "{", "- ", "{a: "])) {
+        prop_assert!(parse("c.yaml", &bracket.repeat(depth)).is_err());
+    }
+}
