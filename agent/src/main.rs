@@ -1,2 +1,24 @@
-//! To be written.
-fn main() {}
+//! bedplate's node agent: facts of a host, a verdict on its GPUs, and plans carried out step by step with a journal.
+//!
+//! One synchronous executable, started by the installer over SSH (`session`), by systemd (`apply`) or by a person
+//! (`facts`, `check`). It never opens a network connection of its own and never decides what a host should be.
+
+mod apply;
+mod checks;
+mod cli;
+mod command;
+mod durable;
+mod exit;
+mod gpu;
+mod host;
+mod journal;
+mod session;
+mod steps;
+mod store;
+mod values;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

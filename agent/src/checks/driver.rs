@@ -1,0 +1,172 @@
+//! Whether NVIDIA's driver works, and which part of it does not: the first cause that explains the rest, and only that.
+//! Called by [`super::judge`] only.
+
+use super::gpus_on_pci;
+use bedplate_protocol::facts::NvmlStatus;
+use bedplate_protocol::message::Expectation;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+
+/// `NVML_ERROR_NO_PERMISSION`, `NVML_ERROR_LIB_RM_VERSION_MISMATCH` (nvml.h of go-nvml v0.13.4-0, `nvmlReturn_t`).
+const NO_PERMISSION: i32 = 4;
+const VERSION_MISMATCH: i32 = 18;
+
+/// At most one finding about the driver as a whole, and one for each device node that a working driver lacks.
+pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+    if gpus_on_pci(facts).is_empty() && facts.nvml.status != NvmlStatus::Ready {
+        return pci_unreadable(facts).into_iter().collect();
+    }
+    match broken(facts) {
+        Some(finding) => vec![finding.with_evidence(seen(facts))],
+        None => missing_nodes(facts),
+    }
+}
+
+/// No device is an answer only where PCI could be read.
+fn pci_unreadable(facts: &NodeFacts) -> Option<Finding> {
+    let why = facts.unreadable.iter().find(|line| line.starts_with("/sys/bus/pci"))?;
+    let message = "PCI devices could not be read, so nobody knows whether there is a GPU";
+    let cure = "mount sysfs: mount -t sysfs sysfs /sys";
+    Some(error(facts, "pci-unreadable", message, cure).with_evidence(why))
+}
+
+fn broken(facts: &NodeFacts) -> Option<Finding> {
+    let nvidia = &facts.nvidia;
+    let status = &facts.nvml.status;
+    if let (Some(module), Some(library)) = (&nvidia.module_version, &nvidia.library_version)
+        && module != library
+    {
+        return Some(mismatch(
+            facts,
+            &format!("the loaded module is {module} and libnvidia-ml is {library}"),
+        ));
+    }
+    if *status == NvmlStatus::Ready {
+        return None;
+    }
+    if nvidia.module_version.is_none() {
+        let nouveau = facts
+            .nvidia_pci
+            .iter()
+            .any(|device| device.driver.as_deref() == Some("nouveau"));
+        let (because, first) = if nouveau {
+            (
+                "; nouveau has the device",
+                "echo 'blacklist nouveau' > /etc/modprobe.d/nouveau.conf && update-initramfs -u && reboot; then ",
+            )
+        } else {
+            ("", "")
+        };
+        return Some(error(
+            facts,
+            "nvidia-module-missing",
+            &format!("there is an NVIDIA GPU and its kernel module is not loaded{because}"),
+            &format!(
+                "{first}modprobe nvidia; if there is no such module, install NVIDIA's driver for {}",
+                facts.os.pretty_name
+            ),
+        ));
+    }
+    if let NvmlStatus::LibraryMissing { detail } = status {
+        let cure = "install the driver's user-space libraries of the module's version (Debian: libnvidia-ml1), or name the \
+                    file: bedplate-agent check --nvml-library PATH";
+        let message = "the nvidia module is loaded and libnvidia-ml.so.1 cannot be";
+        return Some(error(facts, "nvidia-library-missing", message, cure).with_evidence(detail));
+    }
+    if !nvidia.device_nodes.iter().any(|node| node == "/dev/nvidiactl") {
+        let message = "the nvidia module is loaded and /dev/nvidiactl is missing";
+        return Some(error(
+            facts,
+            "nvidia-device-nodes-missing",
+            message,
+            "nvidia-modprobe -c 0 -u",
+        ));
+    }
+    stopped(facts, status)
+}
+
+/// Everything is in its place and NVML still does not work.
+fn stopped(facts: &NodeFacts, status: &NvmlStatus) -> Option<Finding> {
+    Some(match status {
+        NvmlStatus::Ready | NvmlStatus::LibraryMissing { .. } => return None,
+        NvmlStatus::InitFailed {
+            code: Some(VERSION_MISMATCH),
+            detail,
+        } => mismatch(facts, detail),
+        NvmlStatus::InitFailed {
+            code: Some(NO_PERMISSION),
+            detail,
+        } => error(
+            facts,
+            "nvml-no-permission",
+            &format!("NVML may not be used by this process: {detail}"),
+            "run as root; in a container, give it /dev/nvidiactl and /dev/nvidia*",
+        ),
+        NvmlStatus::InitFailed { code, detail } => error(
+            facts,
+            "nvml-init-failed",
+            &format!(
+                "NVML does not initialise: {detail}{}",
+                code.map_or(String::new(), |code| format!(" (code {code})"))
+            ),
+            "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host",
+        ),
+        NvmlStatus::Unresponsive { call, after_seconds } => error(
+            facts,
+            "nvml-unresponsive",
+            &format!("{call} did not come back within {after_seconds} s"),
+            "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host; a process in state D does not end otherwise",
+        ),
+        NvmlStatus::WorkerDied { detail } => error(
+            facts,
+            "nvml-worker-died",
+            &format!("the process that reads NVML ended without an answer: {detail}"),
+            "run bedplate-agent check again; if it stays, reinstall the driver's libraries",
+        ),
+    })
+}
+
+fn mismatch(facts: &NodeFacts, how: &str) -> Finding {
+    error(
+        facts,
+        "nvidia-version-mismatch",
+        &format!("module and library of NVIDIA's driver differ: {how}"),
+        "reboot the host (an upgrade replaced the files of the running module), then hold the packages: apt-mark hold 'nvidia-*'",
+    )
+}
+
+/// NVML works for us, and a container would still lack the node.
+fn missing_nodes(facts: &NodeFacts) -> Vec<Finding> {
+    facts
+        .nvml
+        .gpus
+        .iter()
+        .filter_map(|gpu| {
+            let node = format!("/dev/nvidia{}", gpu.minor?);
+            (!facts.nvidia.device_nodes.contains(&node)).then(|| {
+                Finding::new(
+                    Severity::Error,
+                    "nvidia-device-nodes-missing",
+                    super::subject(facts, gpu),
+                    format!("{node} is missing, so no container can have this GPU"),
+                    format!("nvidia-modprobe -c {}", gpu.minor.unwrap_or_default()),
+                )
+            })
+        })
+        .collect()
+}
+
+fn error(facts: &NodeFacts, code: &str, message: &str, cure: &str) -> Finding {
+    Finding::new(Severity::Error, code, facts.hostname.clone(), message, cure)
+}
+
+fn seen(facts: &NodeFacts) -> String {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    format!(
+        "{} GPU(s) on PCI, module {}, library {} at {}, {} device node(s)",
+        gpus_on_pci(facts).len(),
+        text(&facts.nvidia.module_version),
+        text(&facts.nvidia.library_version),
+        text(&facts.nvidia.library_path),
+        facts.nvidia.device_nodes.len(),
+    )
+}

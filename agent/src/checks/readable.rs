@@ -1,0 +1,127 @@
+//! GPUs whose calls fail: lost, in need of a reset, or not read at all. Called by [`super::judge`] only.
+
+use super::{gpus_on_pci, id, subject};
+use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlStatus};
+use bedplate_protocol::message::Expectation;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+
+/// `nvmlReturn_t` of nvml.h (go-nvml v0.13.4-0): `CORRUPTED_INFOROM`, `GPU_IS_LOST`, `RESET_REQUIRED`, `IRQ_ISSUE`,
+/// `INSUFFICIENT_POWER`.
+const CORRUPTED_INFOROM: i32 = 14;
+const GPU_IS_LOST: i32 = 15;
+const RESET_REQUIRED: i32 = 16;
+const IRQ_ISSUE: i32 = 11;
+const INSUFFICIENT_POWER: i32 = 8;
+
+/// One finding a GPU with failed calls: its gravest.
+pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+    facts.nvml.gpus.iter().filter_map(|gpu| judge(facts, gpu)).collect()
+}
+
+fn judge(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
+    let first = gpu.errors.first()?;
+    let known = [
+        GPU_IS_LOST,
+        RESET_REQUIRED,
+        INSUFFICIENT_POWER,
+        IRQ_ISSUE,
+        CORRUPTED_INFOROM,
+    ];
+    let gravest = known
+        .iter()
+        .find_map(|code| gpu.errors.iter().find(|error| error.code == Some(*code)));
+    let (code, message, cure) = match gravest.and_then(|error| error.code) {
+        Some(GPU_IS_LOST) => (
+            "gpu-lost",
+            "the GPU has fallen off the bus",
+            "drain the node and power the host off and on (a reboot may not bring it back); replace the card if it happens again"
+                .to_owned(),
+        ),
+        Some(RESET_REQUIRED) => {
+            ("gpu-reset-required", "the GPU must be reset before it can be used", format!("nvidia-smi --gpu-reset --id={}", id(gpu)))
+        }
+        Some(INSUFFICIENT_POWER) => (
+            "gpu-power-cable",
+            "the GPU's power cables are not properly attached",
+            "power the host off and attach them".to_owned(),
+        ),
+        Some(IRQ_ISSUE) => ("gpu-irq", "the kernel has an interrupt problem with the GPU", "reboot the host".to_owned()),
+        Some(CORRUPTED_INFOROM) => {
+            ("gpu-inforom", "the GPU's infoROM is corrupted", "have the card replaced by its vendor".to_owned())
+        }
+        _ => return Some(unread(facts, gpu, first)),
+    };
+    let finding = Finding::new(Severity::Error, code, subject(facts, gpu), message, cure);
+    let finding = finding.with_evidence(evidence(gravest.unwrap_or(first)));
+    Some(match missing_address(facts, gpu) {
+        Some(address) => finding.with_evidence(format!(
+            "the only GPU on PCI that NVML gives no handle for is {address}"
+        )),
+        None => finding,
+    })
+}
+
+fn unread(facts: &NodeFacts, gpu: &GpuFacts, first: &NvmlCallError) -> Finding {
+    let cure =
+        "bedplate-agent check again; if it stays, read the kernel's log (dmesg | grep -i nvrm) and reboot the host";
+    let finding = if facts.nvml.status == NvmlStatus::Ready {
+        let message = format!(
+            "{} of this GPU could not be read, so it is not proven healthy",
+            first.call
+        );
+        Finding::new(
+            Severity::Error,
+            "gpu-value-unreadable",
+            subject(facts, gpu),
+            message,
+            cure,
+        )
+    } else {
+        let message = "this GPU was not read, because NVML stopped before";
+        Finding::new(
+            Severity::Error,
+            "gpu-not-read",
+            subject(facts, gpu),
+            message,
+            "see the finding about NVML",
+        )
+    };
+    gpu.errors
+        .iter()
+        .fold(finding, |finding, error| finding.with_evidence(evidence(error)))
+}
+
+fn evidence(error: &NvmlCallError) -> String {
+    let code = error.code.map_or_else(String::new, |code| format!(" = {code}"));
+    format!("{}{code}: {}", error.call, error.detail)
+}
+
+/// The PCI address of a GPU without a handle, where only one can be meant.
+fn missing_address(facts: &NodeFacts, gpu: &GpuFacts) -> Option<String> {
+    if gpu.pci_address.is_some()
+        || facts
+            .nvml
+            .gpus
+            .iter()
+            .filter(|other| other.pci_address.is_none())
+            .count()
+            != 1
+    {
+        return None;
+    }
+    let known = |address: &str| {
+        facts
+            .nvml
+            .gpus
+            .iter()
+            .any(|other| other.pci_address.as_deref() == Some(address))
+    };
+    let unknown: Vec<_> = gpus_on_pci(facts)
+        .into_iter()
+        .filter(|device| !known(&device.address))
+        .collect();
+    match unknown.as_slice() {
+        [device] => Some(device.address.clone()),
+        _ => None,
+    }
+}

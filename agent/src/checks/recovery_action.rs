@@ -1,0 +1,53 @@
+//! What NVIDIA's driver itself says must be done to a GPU. Called by [`super::judge`] only.
+
+use super::{id, subject};
+use bedplate_protocol::message::Expectation;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+
+/// Field 230, `nvmlDeviceGpuRecoveryAction_t` (nvml.h of go-nvml v0.13.4-0, read 2026-11-21). It outlives the event that
+/// caused it, when every counter is zero again. An action that this build does not know is as grave as the gravest; a
+/// driver without the field says nothing, which is not "none".
+pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for gpu in &facts.nvml.gpus {
+        let reset = format!("nvidia-smi --gpu-reset --id={}", id(gpu));
+        let (code, what, cure) = match gpu.recovery_action {
+            None | Some(0) => continue,
+            Some(1) => ("recovery-gpu-reset", "reset this GPU".to_owned(), reset),
+            Some(2) => (
+                "recovery-node-reboot",
+                "reboot the node".to_owned(),
+                "drain the node, then reboot it".to_owned(),
+            ),
+            Some(3) => (
+                "recovery-drain-p2p",
+                "stop what uses peer-to-peer traffic".to_owned(),
+                "end the pods that use this GPU together with others (kubectl drain)".to_owned(),
+            ),
+            Some(4) => (
+                "recovery-drain-and-reset",
+                "drain, then reset this GPU".to_owned(),
+                format!("drain the node, then {reset}"),
+            ),
+            Some(other) => (
+                "recovery-unknown",
+                format!("take action {other}, which this build does not know"),
+                "drain the node and reboot it; read nvidia-smi -q for the action's name".to_owned(),
+            ),
+        };
+        findings.push(
+            Finding::new(
+                Severity::Error,
+                code,
+                subject(facts, gpu),
+                format!("the driver asks to {what}"),
+                cure,
+            )
+            .with_evidence(format!(
+                "NVML_FI_DEV_GET_GPU_RECOVERY_ACTION = {}",
+                gpu.recovery_action.unwrap_or_default()
+            )),
+        );
+    }
+    findings
+}

@@ -1,0 +1,36 @@
+//! Rows of memory that wait to be remapped or could not be. Called by [`super::judge`] only.
+
+use super::{id, subject};
+use bedplate_protocol::message::Expectation;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+
+/// A failed remapping means a new card, a pending one a reset (NVIDIA GPU Memory Error Management, "Row Remapping";
+/// docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt). Rows that were remapped are repaired and no finding.
+pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for gpu in &facts.nvml.gpus {
+        let Some(rows) = gpu.row_remapping else { continue };
+        let (code, message, cure) = if rows.failed {
+            (
+                "row-remapping-failed",
+                "a row of memory is bad and could not be remapped",
+                "drain the node and have the card replaced by its vendor".to_owned(),
+            )
+        } else if rows.pending {
+            (
+                "row-remapping-pending",
+                "a row of memory is bad and waits for a reset to be remapped",
+                format!("nvidia-smi --gpu-reset --id={}", id(gpu)),
+            )
+        } else {
+            continue;
+        };
+        findings.push(
+            Finding::new(Severity::Error, code, subject(facts, gpu), message, cure).with_evidence(format!(
+                "remapped: {} correctable, {} uncorrectable; pending {}, failed {}",
+                rows.correctable, rows.uncorrectable, rows.pending, rows.failed
+            )),
+        );
+    }
+    findings
+}

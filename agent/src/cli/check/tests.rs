@@ -1,0 +1,78 @@
+//! The printed verdict, golden over fixture trees, and the command line's words. Run by `cargo test` only.
+
+use super::*;
+use crate::host::{Tree, read_tree};
+use bedplate_protocol::Finding;
+use std::path::PathBuf;
+
+/// The text that `check` prints for `tests/fixtures/<name>`: the tree `root`, and `nvml.json` as the worker would answer.
+fn printed(name: &str, expect: Option<&str>) -> String {
+    let fixture = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name);
+    let nvml = serde_json::from_str(&std::fs::read_to_string(fixture.join("nvml.json")).unwrap()).unwrap();
+    let facts = read_tree(Tree::new(&fixture.join("root")), nvml);
+    let expect = expect.map(|text| parse_expectation(text).unwrap());
+    text(&checks::judge(&facts, expect.as_ref()))
+}
+
+#[test]
+fn two_healthy_gpus_print_as_agreed() {
+    insta::assert_snapshot!(printed("two-h100", Some("gpus=2,model=H100")), @r"
+    healthy: 2 of 2 GPU(s) healthy
+    GPU 0  healthy  0000:17:00.0  GPU-11111111-0000-0000-0000-000000000000  NVIDIA H100 80GB HBM3
+    GPU 1  healthy  0000:65:00.0  GPU-11111111-0000-0000-0000-000000000001  NVIDIA H100 80GB HBM3
+    ");
+}
+
+#[test]
+fn a_lost_gpu_prints_as_agreed() {
+    insta::assert_snapshot!(printed("one-lost", None), @r"
+    problem: 1 of 2 GPU(s) healthy; gpu-lost
+    GPU 0  healthy  0000:17:00.0  GPU-11111111-0000-0000-0000-000000000000  NVIDIA H100 80GB HBM3
+    GPU 1  problem  -  -  -
+    error: gpu-2/gpu-1 [gpu-lost] the GPU has fallen off the bus
+        seen: nvmlDeviceGetHandleByIndex_v2 = 15: device fell off the bus or has otherwise become inacessible
+        seen: the only GPU on PCI that NVML gives no handle for is 0000:65:00.0
+        cure: drain the node and power the host off and on (a reboot may not bring it back); replace the card if it happens again
+    ");
+}
+
+#[test]
+fn a_host_without_gpu_prints_as_agreed() {
+    insta::assert_snapshot!(printed("no-gpu", None), @"healthy: no GPU here and none expected");
+}
+
+#[test]
+fn the_first_line_fits_a_plugin_whatever_is_wrong() {
+    for findings in 0..40 {
+        let finding = |n: usize| {
+            let code = format!("some-rather-long-code-{n}-{}", "x".repeat(n * 3));
+            Finding::new(Severity::Error, code, "node", "it is wrong", "mend it")
+        };
+        let verdict = Verdict {
+            health: Health::Problem,
+            gpus: Vec::new(),
+            findings: (0..findings).map(finding).collect(),
+        };
+        let line = first_line(&verdict);
+        assert!(
+            line.len() <= FIRST_LINE && !line.contains('\n'),
+            "{} bytes: {line}",
+            line.len()
+        );
+    }
+}
+
+#[test]
+fn every_mistake_in_an_expectation_is_named() {
+    let wrong = |text: &str| parse_expectation(text).unwrap_err();
+    assert_eq!(wrong("gpus"), BadExpectation::NoValue("gpus".into()));
+    assert_eq!(wrong("gpus=many"), BadExpectation::NotANumber("many".into()));
+    assert_eq!(wrong("gpus=-1"), BadExpectation::NotANumber("-1".into()));
+    assert_eq!(wrong("gpus=1,gpus=1"), BadExpectation::Twice("gpus".into()));
+    assert_eq!(wrong("cpus=1"), BadExpectation::UnknownKey("cpus".into()));
+    assert_eq!(wrong("model="), BadExpectation::NoModel);
+    let good = parse_expectation("gpus=8,model=H100").unwrap();
+    assert_eq!((good.gpus, good.model.as_deref()), (Some(8), Some("H100")));
+}
