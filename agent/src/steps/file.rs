@@ -90,15 +90,15 @@ fn difference(found: &str, wanted: &str) -> String {
     if lines.is_empty() {
         return "only line ends differ".to_owned();
     }
-    let mut text = format!(
-        "@@ line {} @@\n{}",
+    let more = match lines.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n… and {more} lines more"),
+    };
+    format!(
+        "@@ line {} @@\n{}{more}",
         head + 1,
         lines[..lines.len().min(SHOWN)].join("\n")
-    );
-    if lines.len() > SHOWN {
-        text.push_str(&format!("\n… and {} lines more", lines.len() - SHOWN));
-    }
-    text
+    )
 }
 
 #[cfg(test)]
@@ -115,12 +115,12 @@ mod tests {
     fn a_file_that_others_may_not_read_is_never_quoted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        crate::durable::write(&path, b"old secret", 0o600).unwrap();
+        crate::durable::write(&path, b"hunter2", 0o600).unwrap();
         let State::Differs { before, diff } = compare(&path, 0o644, b"new", false).unwrap() else {
             panic!("it differs")
         };
         assert!(
-            !before.contains("secret") && !diff.contains("old secret"),
+            !before.contains("hunter2") && !diff.contains("hunter2"),
             "{before} {diff}"
         );
     }

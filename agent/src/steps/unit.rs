@@ -28,7 +28,7 @@ impl Unit<'_> {
             return Ok(state);
         }
         let properties = self.properties()?;
-        if let Some(difference) = self.reload(&properties).or_else(|| self.enablement(&properties)) {
+        if let Some(difference) = reload(&properties).or_else(|| enablement(&properties)) {
             return Ok(State::differs(difference, "enabled, as its file says"));
         }
         if self.active && !runs(&properties) {
@@ -44,11 +44,11 @@ impl Unit<'_> {
         file::install(&self.file(context), 0o644, self.content.as_bytes())?;
         let mut properties = self.properties()?;
         let stale = self.stale(&properties, context).is_some();
-        if self.reload(&properties).is_some() {
+        if reload(&properties).is_some() {
             self.systemctl(&["daemon-reload"])?;
             properties = self.properties()?;
         }
-        if self.enablement(&properties).is_some() {
+        if enablement(&properties).is_some() {
             self.systemctl(&["enable", self.name])?;
         }
         let running = runs(&properties) || property(&properties, "ActiveState") == "activating";
@@ -107,22 +107,6 @@ impl Unit<'_> {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    fn reload(&self, properties: &BTreeMap<String, String>) -> Option<&'static str> {
-        if property(properties, "NeedDaemonReload") == "yes" {
-            return Some("systemd has read an older unit file");
-        }
-        (property(properties, "LoadState") != "loaded").then_some("systemd has not loaded it")
-    }
-
-    fn enablement(&self, properties: &BTreeMap<String, String>) -> Option<&'static str> {
-        // A unit without [Install] is started by others and is static, generated or an alias.
-        match property(properties, "UnitFileState") {
-            "enabled" | "static" | "alias" | "generated" | "indirect" => None,
-            "masked" | "masked-runtime" => Some("masked"),
-            _ => Some("not enabled"),
-        }
-    }
-
     /// The first file that is newer than the start of the running unit.
     fn stale(&self, properties: &BTreeMap<String, String>, context: &Context<'_>) -> Option<String> {
         let entered: u64 = property(properties, "ActiveEnterTimestampMonotonic").parse().ok()?;
@@ -152,4 +136,20 @@ fn property<'a>(properties: &'a BTreeMap<String, String>, name: &str) -> &'a str
 
 fn runs(properties: &BTreeMap<String, String>) -> bool {
     matches!(property(properties, "ActiveState"), "active" | "reloading")
+}
+
+fn reload(properties: &BTreeMap<String, String>) -> Option<&'static str> {
+    if property(properties, "NeedDaemonReload") == "yes" {
+        return Some("systemd has read an older unit file");
+    }
+    (property(properties, "LoadState") != "loaded").then_some("systemd has not loaded it")
+}
+
+fn enablement(properties: &BTreeMap<String, String>) -> Option<&'static str> {
+    // A unit without [Install] is started by others and is static, generated or an alias.
+    match property(properties, "UnitFileState") {
+        "enabled" | "static" | "alias" | "generated" | "indirect" => None,
+        "masked" | "masked-runtime" => Some("masked"),
+        _ => Some("not enabled"),
+    }
 }
