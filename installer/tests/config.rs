@@ -1,5 +1,7 @@
 //! Cluster files, good and bad: what is read of them, and every mistake at once with its place and cure.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
+
 use bedplate::config::{self, Conntrack, NodeRole, Parsed, Surroundings};
 use bedplate::preflight;
 use bedplate_protocol::Finding;

@@ -1,5 +1,7 @@
 //! Plans of the example's three nodes: complete, the same every time, and without secrets.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
+
 use bedplate::config::{self, ClusterSpec, Surroundings};
 use bedplate::plan::{self, PlanError, RunHeader, Site};
 use bedplate::preflight;

@@ -1,6 +1,8 @@
 //! Hosts with something wrong, and what is said of them. The facts are written out; the reading of real hosts is tested with
 //! the agent.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
+
 use bedplate::config::{self, ClusterSpec, Surroundings};
 use bedplate::preflight;
 use bedplate_protocol::{Finding, NodeFacts, Severity};

@@ -3,9 +3,8 @@
 use super::reader::{Reader, Table};
 use saphyr::MarkedYaml;
 
-/// The most pods that may share a GPU. The driver serves at most 48 client contexts of one GPU at once with MPS
-/// (NVIDIA, Multi-Process Service, "Volta MPS: 48 client CUDA contexts per-device", release 580); time-slicing has no
-/// limit of its own, and beyond that number each pod's share of 80 GB is under 1.7 GB: surely a slip.
+/// The most pods that may share a GPU: the project's own limit. Time-slicing has none, but beyond this number each pod's
+/// share of an 80 GB GPU is under 1.7 GB: surely a slip.
 const MAX_REPLICAS: u32 = 48;
 
 /// GPUs in the cluster.

@@ -204,7 +204,7 @@ fn control_planes(seen: &Seen, nodes: Marker, reader: &mut Reader<'_>) {
     }
 }
 
-/// An OpenSSH public key line: algorithm, base64, perhaps a comment (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
+/// An OpenSSH public key line: algorithm, base64, perhaps a comment (sshd(8), "`AUTHORIZED_KEYS` file format").
 fn read_host_key(text: String, at: Marker, reader: &mut Reader<'_>) -> Option<String> {
     let mut words = text.split_whitespace();
     let algorithm = words.next().unwrap_or_default();

@@ -44,10 +44,13 @@ pub(super) fn steps(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, P
 fn config(site: &Site<'_>, node: &NodeSpec, facts: &NodeFacts) -> String {
     let documents = [init(node), cluster(site, node), kubelet(site, facts), kube_proxy(site)];
     let mut text = String::from("# Written by bedplate for kubeadm.\n");
-    for document in documents {
-        text.push_str("---\n");
+    for (index, document) in documents.iter().enumerate() {
+        // None before the first: kubeadm takes a comment alone for a document without kind.
+        if index > 0 {
+            text.push_str("---\n");
+        }
         // A `Value` made of maps with text keys always serialises.
-        text.push_str(&serde_json::to_string_pretty(&document).unwrap_or_default());
+        text.push_str(&serde_json::to_string_pretty(document).unwrap_or_default());
         text.push('\n');
     }
     text

@@ -6,8 +6,8 @@ use bedplate_protocol::{StepKind, StepSpec};
 /// bridged packets; flannel's default back end is `vxlan` (flannel v0.28.4, Documentation/backends.md).
 const MODULES: &[&str] = &["overlay", "br_netfilter", "vxlan"];
 
-/// kubeadm's preflight refuses a host without `ip_forward` (v1.36, `FileContent--proc-sys-net-ipv4-ip_forward`); flannel
-/// refuses one without `bridge-nf-call-iptables`. What kubelet wants beyond (`vm.overcommit_memory`, `kernel.panic`, …) it
+/// kubeadm's preflight refuses a host without `ip_forward` (v1.36, `FileContent--proc-sys-net-ipv4-ip_forward`);
+/// `bridge-nf-call-iptables` lets kube-proxy's rules see packets between pods of one host, whose bridge flannel makes. What kubelet wants beyond (`vm.overcommit_memory`, `kernel.panic`, …) it
 /// sets itself, for `protectKernelDefaults` is false by default (`setupKernelTunables`, pkg/kubelet/cm, v1.36).
 const SYSCTLS: &[(&str, &str)] = &[
     ("net.ipv4.ip_forward", "1"),

@@ -1,11 +1,11 @@
 //! Check 21: the clock agrees with the other machines'. TLS certificates and bootstrap tokens are refused by a clock that is
-//! wrong, and etcd warns from 1 s on.
+//! wrong.
 
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 use jiff::SignedDuration;
 
-/// How far a clock may be off. The project's own limit: join tokens live for minutes, certificates start 5 minutes back
-/// (client-go `CertificateValidity` backdate), so 5 s leaves room and is far beyond what any time service lets happen.
+/// How far a clock may be off: the project's own limit. Join tokens live for minutes, and a time service keeps a clock within
+/// milliseconds, so what is beyond 5 s is a fault.
 const LIMIT: SignedDuration = SignedDuration::from_secs(5);
 
 pub(super) fn check(node: &str, facts: &NodeFacts, offset: Option<SignedDuration>) -> Vec<Finding> {
