@@ -13,7 +13,10 @@ pub(crate) struct Board<'a> {
 
 impl<'a> Board<'a> {
     pub(crate) fn of(gpu: &'a Gpu) -> Self {
-        Self { gpu, profile: gpu.profile.profile() }
+        Self {
+            gpu,
+            profile: gpu.profile.profile(),
+        }
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -21,7 +24,10 @@ impl<'a> Board<'a> {
     }
 
     pub(crate) fn uuid(&self) -> String {
-        self.gpu.uuid.clone().unwrap_or_else(|| generate::uuid(generate::digest(&self.gpu.pci_address.to_string())))
+        self.gpu
+            .uuid
+            .clone()
+            .unwrap_or_else(|| generate::uuid(generate::digest(&self.gpu.pci_address.to_string())))
     }
 
     pub(crate) fn temperature(&self) -> Option<u32> {
@@ -29,23 +35,38 @@ impl<'a> Board<'a> {
     }
 
     pub(crate) fn power(&self) -> Option<Power> {
-        self.gpu.power.or(Some(Power { usage_milliwatts: self.profile.power_usage_milliwatts?, limit_milliwatts: self.profile.power_limit_milliwatts? }))
+        self.gpu.power.or(Some(Power {
+            usage_milliwatts: self.profile.power_usage_milliwatts?,
+            limit_milliwatts: self.profile.power_limit_milliwatts?,
+        }))
     }
 
     pub(crate) fn ecc(&self) -> Option<Ecc> {
-        self.gpu.ecc.or(Some(Ecc { enabled: self.profile.ecc_enabled?, corrected_volatile: 0, uncorrected_volatile: 0 }))
+        self.gpu.ecc.or(Some(Ecc {
+            enabled: self.profile.ecc_enabled?,
+            corrected_volatile: 0,
+            uncorrected_volatile: 0,
+        }))
     }
 
     pub(crate) fn row_remapping(&self) -> Option<RowRemapping> {
-        self.gpu.row_remapping.or(self.profile.row_remapping.then(RowRemapping::default))
+        self.gpu
+            .row_remapping
+            .or(self.profile.row_remapping.then(RowRemapping::default))
     }
 
     pub(crate) fn pcie_generation(&self) -> Option<u32> {
-        self.gpu.pcie.map(|PcieLink { generation, .. }| generation).or(self.profile.pcie_generation)
+        self.gpu
+            .pcie
+            .map(|PcieLink { generation, .. }| generation)
+            .or(self.profile.pcie_generation)
     }
 
     pub(crate) fn pcie_width(&self) -> Option<u32> {
-        self.gpu.pcie.map(|PcieLink { width, .. }| width).or(self.profile.pcie_width)
+        self.gpu
+            .pcie
+            .map(|PcieLink { width, .. }| width)
+            .or(self.profile.pcie_width)
     }
 
     pub(crate) fn recovery_action(&self) -> Option<u32> {
@@ -58,7 +79,12 @@ impl<'a> Board<'a> {
 
     /// Never more than there is.
     pub(crate) fn memory_used_bytes(&self) -> u64 {
-        let used = self.gpu.memory_used_mib.unwrap_or_else(|| self.gpu.processes.iter().fold(0, |sum, process| sum.saturating_add(process.memory_mib)));
+        let used = self.gpu.memory_used_mib.unwrap_or_else(|| {
+            self.gpu
+                .processes
+                .iter()
+                .fold(0, |sum, process| sum.saturating_add(process.memory_mib))
+        });
         used.saturating_mul(1 << 20).min(self.memory_total_bytes())
     }
 }

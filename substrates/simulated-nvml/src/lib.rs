@@ -17,7 +17,10 @@
 //! | `board` | what one GPU answers: the scenario's value, else the profile's |
 //! | `state` | finding, reading and re-reading the file; injected hangs; event sets |
 //! | [`abi`] | the exported functions |
-#![allow(unsafe_code, reason = "the exported functions read and write the caller's memory; every block says why it may")]
+#![allow(
+    unsafe_code,
+    reason = "the exported functions read and write the caller's memory; every block says why it may"
+)]
 
 pub mod abi;
 mod board;

@@ -262,53 +262,107 @@ pub enum ScenarioError {
 impl Scenario {
     /// Reads a scenario from text. `path` is for error messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError::Syntax { path: path.into(), detail: error.to_string() })?;
+        let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError::Syntax {
+            path: path.into(),
+            detail: error.to_string(),
+        })?;
         match scenario.contradiction() {
             None => Ok(scenario),
-            Some((place, detail)) => Err(ScenarioError::Invalid { path: path.into(), line: place.line(text), detail }),
+            Some((place, detail)) => Err(ScenarioError::Invalid {
+                path: path.into(),
+                line: place.line(text),
+                detail,
+            }),
         }
     }
 
     /// The scenario as YAML text that [`Scenario::parse`] reads back.
     pub fn to_yaml(&self, path: &Path) -> Result<String, ScenarioError> {
-        serde_saphyr::to_string(self).map_err(|error| ScenarioError::Unwritable { path: path.into(), detail: error.to_string() })
+        serde_saphyr::to_string(self).map_err(|error| ScenarioError::Unwritable {
+            path: path.into(),
+            detail: error.to_string(),
+        })
     }
 
     /// Writes the file in place, under an exclusive lock, so that a client that has it open or mounted reads the old or the new text
     /// and never half of one.
     pub fn write(&self, path: &Path) -> Result<(), ScenarioError> {
         let text = self.to_yaml(path)?;
-        let io = |source| ScenarioError::Io { path: path.into(), source };
-        let mut file: File = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let io = |source| ScenarioError::Io {
+            path: path.into(),
+            source,
+        };
+        let mut file: File = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(io)?;
         file.lock().map_err(io)?;
-        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io)
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(io)
     }
 
     fn contradiction(&self) -> Option<(Place, String)> {
         if cuda_number(&self.cuda_version).is_none() {
-            return Some((Place::Document, format!("cuda_version {:?} is not MAJOR.MINOR; write for example \"13.0\"", self.cuda_version)));
+            return Some((
+                Place::Document,
+                format!(
+                    "cuda_version {:?} is not MAJOR.MINOR; write for example \"13.0\"",
+                    self.cuda_version
+                ),
+            ));
         }
         let (mut minors, mut addresses, mut uuids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (position, gpu) in self.gpus.iter().enumerate() {
             let place = Place::Gpu(position);
             if !minors.insert(gpu.minor) {
-                return Some((place, format!("gpus[{position}].minor {} is used twice; give each GPU its own", gpu.minor)));
+                return Some((
+                    place,
+                    format!(
+                        "gpus[{position}].minor {} is used twice; give each GPU its own",
+                        gpu.minor
+                    ),
+                ));
             }
             if !addresses.insert(gpu.pci_address) {
-                return Some((place, format!("gpus[{position}].pci_address {} is used twice; give each GPU its own", gpu.pci_address)));
+                return Some((
+                    place,
+                    format!(
+                        "gpus[{position}].pci_address {} is used twice; give each GPU its own",
+                        gpu.pci_address
+                    ),
+                ));
             }
             if let Some(uuid) = gpu.uuid.as_ref().filter(|uuid| !uuids.insert((*uuid).clone())) {
-                return Some((place, format!("gpus[{position}].uuid {uuid} is used twice; give each GPU its own")));
+                return Some((
+                    place,
+                    format!("gpus[{position}].uuid {uuid} is used twice; give each GPU its own"),
+                ));
             }
         }
         let mut ids = BTreeSet::new();
         for (position, event) in self.events.iter().enumerate() {
             let place = Place::Event(position);
             if event.gpu >= self.gpus.len() {
-                return Some((place, format!("events[{position}].gpu is {}, but there are {} gpus, counted from 0", event.gpu, self.gpus.len())));
+                return Some((
+                    place,
+                    format!(
+                        "events[{position}].gpu is {}, but there are {} gpus, counted from 0",
+                        event.gpu,
+                        self.gpus.len()
+                    ),
+                ));
             }
             if !ids.insert(event.id) {
-                return Some((place, format!("events[{position}].id {} is used twice; give each event its own", event.id)));
+                return Some((
+                    place,
+                    format!(
+                        "events[{position}].id {} is used twice; give each event its own",
+                        event.id
+                    ),
+                ));
             }
         }
         None
@@ -318,7 +372,11 @@ impl Scenario {
 /// `13.0` as NVML's 13000: major × 1000 + minor × 10 (nvml.h, `NVML_CUDA_DRIVER_VERSION_MAJOR`).
 pub(crate) fn cuda_number(version: &str) -> Option<i32> {
     let (major, minor) = version.split_once('.')?;
-    major.parse::<i32>().ok()?.checked_mul(1000)?.checked_add(minor.parse::<i32>().ok().filter(|minor| (0..100).contains(minor))? * 10)
+    major
+        .parse::<i32>()
+        .ok()?
+        .checked_mul(1000)?
+        .checked_add(minor.parse::<i32>().ok().filter(|minor| (0..100).contains(minor))? * 10)
 }
 
 /// Where in the document a contradiction is.
@@ -338,7 +396,9 @@ impl Place {
             #[serde(default)]
             events: Vec<serde_saphyr::Spanned<IgnoredAny>>,
         }
-        let Ok(positions) = serde_saphyr::from_str::<Positions>(text) else { return 0 };
+        let Ok(positions) = serde_saphyr::from_str::<Positions>(text) else {
+            return 0;
+        };
         let spanned = match self {
             Self::Document => return 1,
             Self::Gpu(position) => positions.gpus.get(position),

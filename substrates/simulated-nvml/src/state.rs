@@ -32,7 +32,9 @@ pub(crate) fn initialise() {
 
 /// Counts one `nvmlShutdown`; false when there was no `nvmlInit` left to undo.
 pub(crate) fn shut_down() -> bool {
-    INITIALISED.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
+    INITIALISED
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1))
+        .is_ok()
 }
 
 /// Whether a client has initialised the library.
@@ -46,7 +48,9 @@ pub(crate) fn hang(symbol: &str, wanted: impl Fn(&Scenario) -> Option<&Hang>) {
     let since = Instant::now();
     loop {
         let Some(scenario) = scenario() else { return };
-        let Some(hang) = wanted(&scenario).filter(|hang| hang.call.is(symbol)) else { return };
+        let Some(hang) = wanted(&scenario).filter(|hang| hang.call.is(symbol)) else {
+            return;
+        };
         let left = match hang.seconds {
             HangTime::Always(Forever::Forever) => LOOK_AGAIN,
             HangTime::For(seconds) => Duration::from_secs(seconds).saturating_sub(since.elapsed()),

@@ -46,7 +46,11 @@ pub(super) fn library(symbol: &str, work: impl FnOnce(&Scenario) -> Answer) -> u
 }
 
 /// A call on a GPU.
-pub(super) fn device(symbol: &str, handle: nvmlDevice_t, work: impl FnOnce(&Scenario, usize, Board<'_>) -> Answer) -> u32 {
+pub(super) fn device(
+    symbol: &str,
+    handle: nvmlDevice_t,
+    work: impl FnOnce(&Scenario, usize, Board<'_>) -> Answer,
+) -> u32 {
     code(|| {
         if !state::is_initialised() {
             return Err(UNINITIALIZED);
@@ -58,7 +62,11 @@ pub(super) fn device(symbol: &str, handle: nvmlDevice_t, work: impl FnOnce(&Scen
         if gpu.lost {
             return Err(GPU_IS_LOST);
         }
-        if let Some((_, code)) = gpu.returns.iter().find(|(call, code)| call.is(symbol) && **code != SUCCESS) {
+        if let Some((_, code)) = gpu
+            .returns
+            .iter()
+            .find(|(call, code)| call.is(symbol) && **code != SUCCESS)
+        {
             return Err(*code);
         }
         work(&scenario, position, Board::of(gpu))
@@ -85,7 +93,9 @@ pub(super) fn visible(scenario: &Scenario, dev: &Path) -> Vec<usize> {
     let all = scenario.gpus.iter().enumerate();
     let node = |minor: u32| dev.join(format!("nvidia{minor}")).exists();
     if dev.join("nvidiactl").exists() || scenario.gpus.iter().any(|gpu| node(gpu.minor)) {
-        all.filter(|(_, gpu)| node(gpu.minor)).map(|(position, _)| position).collect()
+        all.filter(|(_, gpu)| node(gpu.minor))
+            .map(|(position, _)| position)
+            .collect()
     } else {
         all.map(|(position, _)| position).collect()
     }
@@ -100,11 +110,19 @@ mod tests {
     fn in_a_container_only_gpus_with_a_device_node_are_counted_and_they_are_renumbered() {
         let scenario = Scenario::for_host("gpu-1", "580.95.05", "13.0", &[(ProfileName::H100, 3)]);
         let dev = tempfile::tempdir().unwrap();
-        assert_eq!(visible(&scenario, dev.path()), [0, 1, 2], "no device node at all: a host whose nodes are not made yet");
+        assert_eq!(
+            visible(&scenario, dev.path()),
+            [0, 1, 2],
+            "no device node at all: a host whose nodes are not made yet"
+        );
         std::fs::write(dev.path().join("nvidia2"), "").unwrap();
         assert_eq!(visible(&scenario, dev.path()), [2]);
         std::fs::remove_file(dev.path().join("nvidia2")).unwrap();
         std::fs::write(dev.path().join("nvidiactl"), "").unwrap();
-        assert_eq!(visible(&scenario, dev.path()), [] as [usize; 0], "a container with the driver and no GPU");
+        assert_eq!(
+            visible(&scenario, dev.path()),
+            [] as [usize; 0],
+            "a container with the driver and no GPU"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nvml_wrapper_sys::bindings::{
-    nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlEventTypeDoubleBitEccError, nvmlEventTypeSingleBitEccError, nvmlEventTypeXidCriticalError,
+    nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlEventTypeDoubleBitEccError, nvmlEventTypeSingleBitEccError,
+    nvmlEventTypeXidCriticalError,
 };
 
 use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, TIMEOUT, device, handle, library};
@@ -15,7 +16,11 @@ use crate::state::{self, Registered};
 
 /// XID always; ECC events where there is ECC (nvml.h, `nvmlEventType`). Others have no place in a scenario.
 fn supported(board: Board<'_>) -> u64 {
-    let ecc = if board.ecc().is_some() { nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError } else { 0 };
+    let ecc = if board.ecc().is_some() {
+        nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError
+    } else {
+        0
+    };
     u64::from(nvmlEventTypeXidCriticalError | ecc)
 }
 
@@ -25,18 +30,20 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
     let until = Instant::now() + Duration::from_millis(milliseconds.into());
     loop {
         let mut nothing = false;
-        let code = library(symbol, |scenario| match state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? {
-            // Without MIG both instance ids are 0xFFFFFFFF (nvml.h).
-            Some(event) => data.put(nvmlEventData_t {
-                device: handle(event.gpu),
-                eventType: nvmlEventTypeXidCriticalError.into(),
-                eventData: event.xid,
-                gpuInstanceId: c_uint::MAX,
-                computeInstanceId: c_uint::MAX,
-            }),
-            None => {
-                nothing = true;
-                Ok(())
+        let code = library(symbol, |scenario| {
+            match state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? {
+                // Without MIG both instance ids are 0xFFFFFFFF (nvml.h).
+                Some(event) => data.put(nvmlEventData_t {
+                    device: handle(event.gpu),
+                    eventType: nvmlEventTypeXidCriticalError.into(),
+                    eventData: event.xid,
+                    gpuInstanceId: c_uint::MAX,
+                    computeInstanceId: c_uint::MAX,
+                }),
+                None => {
+                    nothing = true;
+                    Ok(())
+                }
             }
         });
         if !nothing {

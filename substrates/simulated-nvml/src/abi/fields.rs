@@ -19,7 +19,9 @@ fn value(field: u32, board: Board<'_>) -> Option<Value> {
     let rows = board.row_remapping();
     let counters = board.ecc().filter(|ecc| ecc.enabled);
     match field {
-        field_id::NVML_FI_DEV_ECC_CURRENT | field_id::NVML_FI_DEV_ECC_PENDING => board.ecc().map(|ecc| Value::Word(ecc.enabled.into())),
+        field_id::NVML_FI_DEV_ECC_CURRENT | field_id::NVML_FI_DEV_ECC_PENDING => {
+            board.ecc().map(|ecc| Value::Word(ecc.enabled.into()))
+        }
         field_id::NVML_FI_DEV_ECC_SBE_VOL_TOTAL => counters.map(|ecc| Value::Long(ecc.corrected_volatile)),
         field_id::NVML_FI_DEV_ECC_DBE_VOL_TOTAL => counters.map(|ecc| Value::Long(ecc.uncorrected_volatile)),
         field_id::NVML_FI_DEV_REMAPPED_COR => rows.map(|rows| Value::Word(rows.correctable)),

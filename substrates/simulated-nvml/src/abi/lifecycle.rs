@@ -37,7 +37,9 @@ export! {
 }
 
 fn cuda(symbol: &str, version: &Out<c_int>) -> u32 {
-    library(symbol, |scenario| -> Answer { version.put(cuda_number(&scenario.cuda_version).ok_or(NOT_SUPPORTED)?) })
+    library(symbol, |scenario| -> Answer {
+        version.put(cuda_number(&scenario.cuda_version).ok_or(NOT_SUPPORTED)?)
+    })
 }
 
 /// The words of nvml.h's comments on `nvmlReturn_t`, as `nvmlErrorString` gives them. A static string, never to be freed.

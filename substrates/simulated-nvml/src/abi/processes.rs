@@ -9,7 +9,13 @@ use super::out::Out;
 use crate::scenario::Process;
 
 /// Fills the caller's array, whose length is in `count`; where it is too short, says how long it must be.
-fn list<T: Copy>(symbol: &str, gpu: nvmlDevice_t, count: &Out<c_uint>, infos: &Out<T>, entry: impl Fn(&Process) -> T) -> u32 {
+fn list<T: Copy>(
+    symbol: &str,
+    gpu: nvmlDevice_t,
+    count: &Out<c_uint>,
+    infos: &Out<T>,
+    entry: impl Fn(&Process) -> T,
+) -> u32 {
     device(symbol, gpu, |_, _, board| {
         let room = count.get()? as usize;
         let processes = &board.gpu.processes;
@@ -17,7 +23,10 @@ fn list<T: Copy>(symbol: &str, gpu: nvmlDevice_t, count: &Out<c_uint>, infos: &O
         if processes.len() > room {
             return Err(INSUFFICIENT_SIZE);
         }
-        processes.iter().enumerate().try_for_each(|(position, process)| infos.put_at(position, entry(process)))
+        processes
+            .iter()
+            .enumerate()
+            .try_for_each(|(position, process)| infos.put_at(position, entry(process)))
     })
 }
 
@@ -27,7 +36,12 @@ fn none(symbol: &str, gpu: nvmlDevice_t, count: &Out<c_uint>) -> u32 {
 
 /// Also the layout of version 3 (nvml.h: `nvmlProcessInfo_t` is `nvmlProcessInfo_v2_t`). Without MIG both ids are 0xFFFFFFFF.
 fn entry(process: &Process) -> nvmlProcessInfo_v2_t {
-    nvmlProcessInfo_v2_t { pid: process.pid, usedGpuMemory: process.memory_mib.saturating_mul(1 << 20), gpuInstanceId: c_uint::MAX, computeInstanceId: c_uint::MAX }
+    nvmlProcessInfo_v2_t {
+        pid: process.pid,
+        usedGpuMemory: process.memory_mib.saturating_mul(1 << 20),
+        gpuInstanceId: c_uint::MAX,
+        computeInstanceId: c_uint::MAX,
+    }
 }
 
 export! {

@@ -2,7 +2,9 @@
 
 use std::ffi::c_uint;
 
-use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR, nvmlUtilization_t};
+use nvml_wrapper_sys::bindings::{
+    nvmlDevice_t, nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR, nvmlUtilization_t,
+};
 
 use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, device};
 use super::out::Out;

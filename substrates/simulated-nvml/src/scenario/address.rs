@@ -61,7 +61,11 @@ impl From<PciAddress> for String {
 /// As sysfs writes it.
 impl fmt::Display for PciAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:04x}:{:02x}:{:02x}.{}", self.domain, self.bus, self.device, self.function)
+        write!(
+            out,
+            "{:04x}:{:02x}:{:02x}.{}",
+            self.domain, self.bus, self.device, self.function
+        )
     }
 }
 

@@ -10,7 +10,9 @@ pub struct CallName(String);
 
 /// A name that no exported call has.
 #[derive(Debug, thiserror::Error)]
-#[error("the library exports no call {0:?}, so a fault in it would never be seen; `nm -D --defined-only` on it lists the names")]
+#[error(
+    "the library exports no call {0:?}, so a fault in it would never be seen; `nm -D --defined-only` on it lists the names"
+)]
 pub struct NotExported(String);
 
 impl CallName {
@@ -25,7 +27,11 @@ impl TryFrom<String> for CallName {
 
     fn try_from(name: String) -> Result<Self, NotExported> {
         let wanted = stem(&name);
-        if crate::abi::SYMBOLS.iter().any(|symbol| stem(symbol) == wanted) { Ok(Self(wanted.to_owned())) } else { Err(NotExported(name)) }
+        if crate::abi::SYMBOLS.iter().any(|symbol| stem(symbol) == wanted) {
+            Ok(Self(wanted.to_owned()))
+        } else {
+            Err(NotExported(name))
+        }
     }
 }
 
@@ -36,6 +42,13 @@ impl From<CallName> for String {
 }
 
 fn stem(symbol: &str) -> &str {
-    let unversioned = symbol.rsplit_once("_v").filter(|(_, version)| version.parse::<u8>().is_ok()).map_or(symbol, |(stem, _)| stem);
-    if unversioned == "nvmlInitWithFlags" { "nvmlInit" } else { unversioned }
+    let unversioned = symbol
+        .rsplit_once("_v")
+        .filter(|(_, version)| version.parse::<u8>().is_ok())
+        .map_or(symbol, |(stem, _)| stem);
+    if unversioned == "nvmlInitWithFlags" {
+        "nvmlInit"
+    } else {
+        unversioned
+    }
 }

@@ -23,7 +23,10 @@ struct EventSet {
     past: BTreeSet<u64>,
 }
 
-static SETS: Mutex<Sets> = Mutex::new(Sets { last: 0, open: BTreeMap::new() });
+static SETS: Mutex<Sets> = Mutex::new(Sets {
+    last: 0,
+    open: BTreeMap::new(),
+});
 
 /// What became of a registration.
 pub(crate) enum Registered {
@@ -54,9 +57,17 @@ pub(crate) fn free_set(handle: usize) -> bool {
 /// Registers a GPU's events. NVIDIA's plugin does so once for every replica of a GPU; only the first sets the starting point.
 pub(crate) fn register(handle: usize, gpu: usize, mask: u64, scenario: &Scenario) -> Registered {
     sets(|sets| {
-        let Some(set) = sets.open.get_mut(&handle) else { return Registered::NoSuchSet };
+        let Some(set) = sets.open.get_mut(&handle) else {
+            return Registered::NoSuchSet;
+        };
         if !set.gpus.contains_key(&gpu) {
-            set.past.extend(scenario.events.iter().filter(|event| event.gpu == gpu).map(|event| event.id));
+            set.past.extend(
+                scenario
+                    .events
+                    .iter()
+                    .filter(|event| event.gpu == gpu)
+                    .map(|event| event.id),
+            );
         }
         *set.gpus.entry(gpu).or_default() |= mask;
         Registered::Yes
@@ -67,8 +78,16 @@ pub(crate) fn register(handle: usize, gpu: usize, mask: u64, scenario: &Scenario
 pub(crate) fn next_event(handle: usize, scenario: &Scenario) -> Result<Option<XidEvent>, ()> {
     sets(|sets| {
         let set = sets.open.get_mut(&handle).ok_or(())?;
-        let wanted = |gpu| set.gpus.get(&gpu).is_some_and(|mask| mask & u64::from(nvmlEventTypeXidCriticalError) != 0);
-        let event = scenario.events.iter().find(|event| wanted(event.gpu) && !set.past.contains(&event.id)).copied();
+        let wanted = |gpu| {
+            set.gpus
+                .get(&gpu)
+                .is_some_and(|mask| mask & u64::from(nvmlEventTypeXidCriticalError) != 0)
+        };
+        let event = scenario
+            .events
+            .iter()
+            .find(|event| wanted(event.gpu) && !set.past.contains(&event.id))
+            .copied();
         set.past.extend(event.map(|event| event.id));
         Ok(event)
     })

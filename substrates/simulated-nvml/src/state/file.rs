@@ -36,7 +36,12 @@ struct Stamp {
 
 impl Source {
     pub(crate) const fn new() -> Self {
-        Self { path: None, seen: None, scenario: None, said: None }
+        Self {
+            path: None,
+            seen: None,
+            scenario: None,
+            said: None,
+        }
     }
 
     /// The scenario as it is now. A file that cannot be used leaves the last good scenario in force, so that an edit half done by hand
@@ -55,7 +60,9 @@ impl Source {
         if self.path.is_none() {
             self.path = Some(beside(&own_path().ok_or("the library cannot find its own path")?)?);
         }
-        let Some(path) = self.path.as_deref() else { return Ok(()) };
+        let Some(path) = self.path.as_deref() else {
+            return Ok(());
+        };
         let stamp = Stamp::of(path)?;
         if self.seen == Some(stamp) {
             return Ok(());
@@ -70,8 +77,14 @@ impl Source {
 
 impl Stamp {
     fn of(path: &Path) -> Result<Self, String> {
-        let file = fs::metadata(path).map_err(|error| format!("{}: {error}; put the scenario there", path.display()))?;
-        Ok(Self { inode: file.ino(), size: file.size(), modified: (file.mtime(), file.mtime_nsec()), changed: (file.ctime(), file.ctime_nsec()) })
+        let file =
+            fs::metadata(path).map_err(|error| format!("{}: {error}; put the scenario there", path.display()))?;
+        Ok(Self {
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
     }
 }
 
@@ -81,13 +94,21 @@ fn read(path: &Path) -> Result<String, String> {
     let since = Instant::now();
     while let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         if since.elapsed() > WRITER_PATIENCE {
-            return Err(format!("{}: locked by its writer for more than {} s", path.display(), WRITER_PATIENCE.as_secs()));
+            return Err(format!(
+                "{}: locked by its writer for more than {} s",
+                path.display(),
+                WRITER_PATIENCE.as_secs()
+            ));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(say)?;
-    if text.len() as u64 > LARGEST { Err(format!("{}: larger than {LARGEST} bytes", path.display())) } else { Ok(text) }
+    if text.len() as u64 > LARGEST {
+        Err(format!("{}: larger than {LARGEST} bytes", path.display()))
+    } else {
+        Ok(text)
+    }
 }
 
 /// `libnvidia-ml.so.580.95.05` has `libnvidia-ml-scenario.so.580.95.05` beside it: a name that NVIDIA's CDI discovery mounts into pods
@@ -97,12 +118,20 @@ fn beside(library: &Path) -> Result<PathBuf, String> {
     let name = real.file_name().and_then(OsStr::to_str).unwrap_or_default();
     match name.strip_prefix("libnvidia-ml.so") {
         Some(suffix) => Ok(real.with_file_name(format!("libnvidia-ml-scenario.so{suffix}"))),
-        None => Err(format!("{}: install the library as libnvidia-ml.so.<driver version>", real.display())),
+        None => Err(format!(
+            "{}: install the library as libnvidia-ml.so.<driver version>",
+            real.display()
+        )),
     }
 }
 
 fn own_path() -> Option<PathBuf> {
-    let mut found = libc::Dl_info { dli_fname: std::ptr::null(), dli_fbase: std::ptr::null_mut(), dli_sname: std::ptr::null(), dli_saddr: std::ptr::null_mut() };
+    let mut found = libc::Dl_info {
+        dli_fname: std::ptr::null(),
+        dli_fbase: std::ptr::null_mut(),
+        dli_sname: std::ptr::null(),
+        dli_saddr: std::ptr::null_mut(),
+    };
     let inside = own_path as fn() -> Option<PathBuf> as *const libc::c_void;
     // SAFETY: dladdr writes `found` only, which lives through the call, and accepts any address.
     if unsafe { libc::dladdr(inside, &raw mut found) } == 0 || found.dli_fname.is_null() {
