@@ -23,17 +23,20 @@
 
 mod address;
 mod call;
+mod contradiction;
+mod error;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use address::PciAddress;
 pub use call::CallName;
+pub(crate) use contradiction::cuda_number;
+pub use error::ScenarioError;
 
 use crate::profiles::ProfileName;
 
@@ -220,45 +223,6 @@ pub struct Process {
     pub memory_mib: u64,
 }
 
-/// A scenario that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ScenarioError {
-    /// The text is not the schema's YAML.
-    #[error("{file}: {detail}; correct that line", file = .path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words, with line and column.
-        detail: String,
-    },
-    /// Values that contradict one another.
-    #[error("{file}:{line}: {detail}", file = .path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// From 1; 0 where the document has no such line.
-        line: u64,
-        /// What contradicts what, and the edit that cures it.
-        detail: String,
-    },
-    /// The scenario cannot be written as YAML.
-    #[error("the scenario for {file} cannot be written as YAML: {detail}", file = .path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// The serializer's words.
-        detail: String,
-    },
-    /// The file system refused.
-    #[error("{file}: {source}; see that the directory exists and that you may write there", file = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Its words.
-        source: std::io::Error,
-    },
-}
-
 impl Scenario {
     /// Reads a scenario from text. `path` is for error messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ScenarioError> {
@@ -302,108 +266,5 @@ impl Scenario {
         file.set_len(0)
             .and_then(|()| file.write_all(text.as_bytes()))
             .map_err(io)
-    }
-
-    fn contradiction(&self) -> Option<(Place, String)> {
-        if cuda_number(&self.cuda_version).is_none() {
-            return Some((
-                Place::Document,
-                format!(
-                    "cuda_version {:?} is not MAJOR.MINOR; write for example \"13.0\"",
-                    self.cuda_version
-                ),
-            ));
-        }
-        let (mut minors, mut addresses, mut uuids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for (position, gpu) in self.gpus.iter().enumerate() {
-            let place = Place::Gpu(position);
-            if !minors.insert(gpu.minor) {
-                return Some((
-                    place,
-                    format!(
-                        "gpus[{position}].minor {} is used twice; give each GPU its own",
-                        gpu.minor
-                    ),
-                ));
-            }
-            if !addresses.insert(gpu.pci_address) {
-                return Some((
-                    place,
-                    format!(
-                        "gpus[{position}].pci_address {} is used twice; give each GPU its own",
-                        gpu.pci_address
-                    ),
-                ));
-            }
-            if let Some(uuid) = gpu.uuid.as_ref().filter(|uuid| !uuids.insert((*uuid).clone())) {
-                return Some((
-                    place,
-                    format!("gpus[{position}].uuid {uuid} is used twice; give each GPU its own"),
-                ));
-            }
-        }
-        let mut ids = BTreeSet::new();
-        for (position, event) in self.events.iter().enumerate() {
-            let place = Place::Event(position);
-            if event.gpu >= self.gpus.len() {
-                return Some((
-                    place,
-                    format!(
-                        "events[{position}].gpu is {}, but there are {} gpus, counted from 0",
-                        event.gpu,
-                        self.gpus.len()
-                    ),
-                ));
-            }
-            if !ids.insert(event.id) {
-                return Some((
-                    place,
-                    format!(
-                        "events[{position}].id {} is used twice; give each event its own",
-                        event.id
-                    ),
-                ));
-            }
-        }
-        None
-    }
-}
-
-/// `13.0` as NVML's 13000: major × 1000 + minor × 10 (nvml.h, `NVML_CUDA_DRIVER_VERSION_MAJOR`).
-pub(crate) fn cuda_number(version: &str) -> Option<i32> {
-    let (major, minor) = version.split_once('.')?;
-    major
-        .parse::<i32>()
-        .ok()?
-        .checked_mul(1000)?
-        .checked_add(minor.parse::<i32>().ok().filter(|minor| (0..100).contains(minor))? * 10)
-}
-
-/// Where in the document a contradiction is.
-#[derive(Clone, Copy)]
-enum Place {
-    Document,
-    Gpu(usize),
-    Event(usize),
-}
-
-impl Place {
-    /// Its line. The text is parsed once more, for positions only: the data types stay free of them.
-    fn line(self, text: &str) -> u64 {
-        #[derive(Deserialize)]
-        struct Positions {
-            gpus: Vec<serde_saphyr::Spanned<IgnoredAny>>,
-            #[serde(default)]
-            events: Vec<serde_saphyr::Spanned<IgnoredAny>>,
-        }
-        let Ok(positions) = serde_saphyr::from_str::<Positions>(text) else {
-            return 0;
-        };
-        let spanned = match self {
-            Self::Document => return 1,
-            Self::Gpu(position) => positions.gpus.get(position),
-            Self::Event(position) => positions.events.get(position),
-        };
-        spanned.map_or(0, |spanned| spanned.referenced.line())
     }
 }

@@ -31,20 +31,18 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
     loop {
         let mut nothing = false;
         let code = library(symbol, |scenario| {
-            match state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? {
-                // Without MIG both instance ids are 0xFFFFFFFF (nvml.h).
-                Some(event) => data.put(nvmlEventData_t {
-                    device: handle(event.gpu),
-                    eventType: nvmlEventTypeXidCriticalError.into(),
-                    eventData: event.xid,
-                    gpuInstanceId: c_uint::MAX,
-                    computeInstanceId: c_uint::MAX,
-                }),
-                None => {
-                    nothing = true;
-                    Ok(())
-                }
-            }
+            let Some(event) = state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? else {
+                nothing = true;
+                return Ok(());
+            };
+            // Without MIG both instance ids are 0xFFFFFFFF (nvml.h).
+            data.put(nvmlEventData_t {
+                device: handle(event.gpu),
+                eventType: nvmlEventTypeXidCriticalError.into(),
+                eventData: event.xid,
+                gpuInstanceId: c_uint::MAX,
+                computeInstanceId: c_uint::MAX,
+            })
         });
         if !nothing {
             return code;

@@ -5,7 +5,7 @@
 //! - `capture`: outputs of real cards in public repositories. `nvidia-smi`: `NVIDIA RTX 4000 SFF Ada Generation, 20475, 535.288.01`;
 //!   `Off | 00000000:01:00.0 Off | Off`, `57C P8 8W / 70W`, `2MiB / 20475MiB`, MIG `N/A`. `lspci -mm -nn`: `VGA compatible controller
 //!   [0300]`, `[10de:27b0]`, subsystem `[10de] [16fa]`;
-//! - `article`: ComputerBase, 2023-03, "Nvidia RTX 4000 SFF Edition": AD104, 20 GB GDDR6 with ECC, 70 W;
+//! - `article`: `ComputerBase`, 2023-03, "Nvidia RTX 4000 SFF Edition": AD104, 20 GB GDDR6 with ECC, 70 W;
 //! - `datasheet`: NVIDIA RTX 4000 Ada Generation (same AD104), "PCIe Gen4".
 
 use nvml_wrapper_sys::bindings;

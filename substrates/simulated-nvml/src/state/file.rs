@@ -47,11 +47,11 @@ impl Source {
     /// The scenario as it is now. A file that cannot be used leaves the last good scenario in force, so that an edit half done by hand
     /// is not a fault of its own.
     pub(crate) fn current(&mut self) -> Option<Arc<Scenario>> {
-        if let Err(why) = self.refresh() {
-            if self.said.as_ref() != Some(&why) {
-                eprintln!("libnvidia-ml.so.1 (answers from a scenario): {why}");
-                self.said = Some(why);
-            }
+        if let Err(why) = self.refresh()
+            && self.said.as_ref() != Some(&why)
+        {
+            eprintln!("libnvidia-ml.so.1 (answers from a scenario): {why}");
+            self.said = Some(why);
         }
         self.scenario.clone()
     }

@@ -1,0 +1,42 @@
+//! What can be wrong with a scenario file. Shown by the library on stderr and by a substrate to its caller.
+
+use std::path::PathBuf;
+
+/// A scenario that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The text is not the schema's YAML.
+    #[error("{file}: {detail}; correct that line", file = .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and column.
+        detail: String,
+    },
+    /// Values that contradict one another.
+    #[error("{file}:{line}: {detail}", file = .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// From 1; 0 where the document has no such line.
+        line: u64,
+        /// What contradicts what, and the edit that cures it.
+        detail: String,
+    },
+    /// The scenario cannot be written as YAML.
+    #[error("the scenario for {file} cannot be written as YAML: {detail}", file = .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The serializer's words.
+        detail: String,
+    },
+    /// The file system refused.
+    #[error("{file}: {source}; see that the directory exists and that you may write there", file = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its words.
+        source: std::io::Error,
+    },
+}
