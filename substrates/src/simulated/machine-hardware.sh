@@ -5,7 +5,7 @@ own=/run/machine-hardware
 here=/usr/local/lib/machine-hardware
 mkdir -p $own/sysfs $own/sysctl
 mount -t sysfs sysfs $own/sysfs
-mount -o remount,bind,rw /sys 2>/dev/null || mount -o remount,rw /sys
+mount -o remount,rw /sys
 
 # Parts of sysfs that the container manager leaves out. A machine with GPUs has the driver's module beside the others.
 for part in firmware module power; do
@@ -14,6 +14,10 @@ for part in firmware module power; do
   if [ -d $here/sys/$part ]; then mount -t overlay overlay -o lowerdir=$here/sys/$part:$lower /sys/$part
   else mount --bind $lower /sys/$part; fi
 done
+
+# networkd takes a read-only /sys to mean that no udev runs here; with a writable one it waits for udev and never
+# configures a link.
+mount -o remount,ro /sys
 
 # PCI: the outer machine's devices without any of NVIDIA's, and this machine's own.
 pci=$own/pci
