@@ -4,6 +4,12 @@
 //! do not call each other; the verbs in `cli/` do. `config`, `preflight` and `plan` are pure: no client, no clock, no
 //! randomness, no async.
 
+pub mod capabilities;
+pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod execute;
+pub mod exit;
 pub mod preflight;
 pub mod plan;
+pub mod progress;

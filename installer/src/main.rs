@@ -1,2 +1,7 @@
-//! To be written.
-fn main() {}
+//! `bedplate`: parse, run one verb, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bedplate::cli::run().into()
+}

@@ -85,6 +85,14 @@ pub async fn prove_allocatable(
     Ok(Gate { name: NAME, proves: PROVES, result })
 }
 
+const SHARING: &str = "gpu-time-slicing";
+const SHARING_PROVES: &str = "two pods use one GPU at once, and NVML inside each lists exactly that GPU";
+
+/// The gate of time-slicing where it cannot be exercised.
+pub fn sharing_unproven(reason: &str) -> Gate {
+    Gate { name: SHARING, proves: SHARING_PROVES, result: GateResult::Unproven { reason: reason.to_owned() } }
+}
+
 /// Proves time-slicing on `node`: one pod more than it has GPUs, so that two share one, all running at once. Which slice each
 /// has is what kubelet reports; which GPU each sees is what NVML says inside it, through the agent.
 pub async fn prove_sharing(
@@ -94,8 +102,6 @@ pub async fn prove_sharing(
     agent_image: &str,
     tell: &(dyn Fn(String) + Send + Sync),
 ) -> Result<Gate, ClusterError> {
-    const NAME: &str = "gpu-time-slicing";
-    const PROVES: &str = "two pods use one GPU at once, and NVML inside each lists exactly that GPU";
     let space = gate::Namespace::open(client, "bedplate-gate-gpu", tell).await?;
     let names: Vec<String> = (0..=facts.nvml.gpus.len()).map(|n| format!("share-{n}")).collect();
     for name in &names {
@@ -111,7 +117,7 @@ pub async fn prove_sharing(
         shares.push(Share { pod: name.clone(), device, inside });
     }
     space.close().await?;
-    Ok(Gate { name: NAME, proves: PROVES, result: judge(&shares, node) })
+    Ok(Gate { name: SHARING, proves: SHARING_PROVES, result: judge(&shares, node) })
 }
 
 /// One pod's slice.
@@ -168,7 +174,7 @@ fn judge(shares: &[Share], node: &str) -> GateResult {
     let shared = shares.iter().enumerate().any(|(i, a)| shares[i + 1..].iter().any(|b| a.inside == b.inside && (a.device.is_none() || a.device != b.device)));
     if wrong || !shared {
         return GateResult::Failed {
-            finding: gate::failed("gpu-time-slicing", node, &evidence.join("; "), "kubectl -n kube-system logs ds/nvidia-device-plugin; nvidia-ctk cdi list"),
+            finding: gate::failed(SHARING, node, &evidence.join("; "), "kubectl -n kube-system logs ds/nvidia-device-plugin; nvidia-ctk cdi list"),
         };
     }
     GateResult::Passed { evidence }

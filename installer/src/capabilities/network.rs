@@ -38,6 +38,14 @@ fn set_pod_subnet(config_map: &mut Value, pod_subnet: &str) -> Result<(), Cluste
     Ok(())
 }
 
+const NAME: &str = "pod-network";
+const PROVES: &str = "a pod on one node answers a pod on another through a Service, by its DNS name";
+
+/// The gate where it cannot be exercised.
+pub fn unproven(reason: &str) -> Gate {
+    Gate { name: NAME, proves: PROVES, result: GateResult::Unproven { reason: reason.to_owned() } }
+}
+
 /// Proves the pod network: a server pod on `server`, a Service in front of it, and a client pod on `client_node` that asks it
 /// by the Service's DNS name.
 pub async fn prove(
@@ -47,8 +55,6 @@ pub async fn prove(
     images: &Images,
     tell: &(dyn Fn(String) + Send + Sync),
 ) -> Result<Gate, ClusterError> {
-    const NAME: &str = "pod-network";
-    const PROVES: &str = "a pod on one node answers a pod on another through a Service, by its DNS name";
     gate::rollout(client, "apps/v1", "Deployment", "kube-system", "coredns", LIMIT, tell).await?;
     let space = gate::Namespace::open(client, "bedplate-gate-network", tell).await?;
     let listen = format!("mkdir -p /tmp/www && echo \"answer from $NODE\" > /tmp/www/index.html && exec httpd -f -p {PORT} -h /tmp/www");

@@ -3,7 +3,7 @@
 use crate::progress::Progress;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, Hello, NodeFacts, Severity, Verdict};
-use bedplate_ssh::{AgentBinary, Connection, Session};
+use bedplate_ssh::{AgentBinary, Connection, Session, SshError};
 use bedplate_substrates::Machine;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -48,30 +48,30 @@ pub async fn meet(
     progress: &Progress,
 ) -> Result<Lane, Finding> {
     let name = machine.name.clone();
-    let unreachable = |e: &dyn std::error::Error| lost(&name, &machine.target.address, e);
+    let unreachable = |e: SshError| lost(&name, &machine.target.address, &e);
     let waits = progress.waits(&name);
     let connection = Connection::connect(&machine.target, CONNECT_LIMIT, |what: &str, since: Duration| {
         waits(format!("waiting for {what} since {} s", since.as_secs()));
     })
     .await
-    .map_err(|e| unreachable(&e))?;
+    .map_err(unreachable)?;
     let mut session = match stay {
         Stay::Installed => {
-            let deployed = connection.put_agent(agent).await.map_err(|e| unreachable(&e))?;
+            let deployed = connection.put_agent(agent).await.map_err(unreachable)?;
             if !deployed.already_there {
                 progress.line(&name, &format!("agent {} installed", agent.sha256().short()));
             }
-            connection.session(&deployed).await.map_err(|e| unreachable(&e))?
+            connection.session(&deployed).await.map_err(unreachable)?
         }
-        Stay::Lent => connection.ephemeral_session(agent).await.map_err(|e| unreachable(&e))?,
+        Stay::Lent => connection.ephemeral_session(agent).await.map_err(unreachable)?,
     };
-    let hello = session.hello().await.map_err(|e| unreachable(&e))?;
+    let hello = session.hello().clone();
     let asked = Timestamp::now();
-    let facts = session.facts().await.map_err(|e| unreachable(&e))?;
+    let facts = session.facts().await.map_err(unreachable)?;
     let answered = Timestamp::now();
     // The clock is read somewhere between question and answer; what falls in between is not an offset.
     let clock_offset = offset(asked, facts.time.now, answered);
-    let verdict = session.check(expect).await.map_err(|e| unreachable(&e))?;
+    let verdict = session.check(expect).await.map_err(unreachable)?;
     progress.line(
         &name,
         &format!("{}, kernel {}, {} GPU(s) by NVML", facts.os.pretty_name, facts.kernel.release, facts.nvml.gpus.len()),
@@ -90,16 +90,19 @@ fn offset(asked: Timestamp, theirs: Timestamp, answered: Timestamp) -> SignedDur
     }
 }
 
-/// The finding for a host that does not go on because of an error on the way to it.
-pub fn lost(name: &str, address: &str, error: &dyn std::error::Error) -> Finding {
-    let mut finding = Finding::new(
-        Severity::Error,
-        "host-unreachable",
-        name,
-        error.to_string(),
-        format!("make `ssh {address}` work with the config's user and key, then run the same command again"),
-    );
-    let mut source = error.source();
+/// The finding for a host that does not go on because of an error on the way to it. An agent that refused has said why
+/// itself; its first finding is passed on, the others are evidence.
+pub fn lost(name: &str, address: &str, error: &SshError) -> Finding {
+    if let SshError::Refused { findings, .. } = error {
+        if let Some((first, others)) = findings.split_first() {
+            return others.iter().fold(first.clone(), |all, other| all.with_evidence(other.message.clone()));
+        }
+    }
+    let text = error.to_string();
+    let again = format!("make `ssh {address}` work with the config's user and key, then run the same command again");
+    let (message, cure) = text.split_once("\n    cure: ").unwrap_or((&text, &again));
+    let mut finding = Finding::new(Severity::Error, "host-unreachable", name, message, cure);
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         finding = finding.with_evidence(cause.to_string());
         source = cause.source();

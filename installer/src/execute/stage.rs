@@ -5,7 +5,7 @@ use super::lane::{CONNECT_LIMIT, Lane, lost};
 use crate::progress::Progress;
 use bedplate_protocol::message::Values;
 use bedplate_protocol::{EventKind, Finding, NodePlan, Severity, Sha256Hex};
-use bedplate_ssh::{AgentBinary, Connection};
+use bedplate_ssh::{AgentBinary, Connection, SshError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,20 +45,21 @@ async fn hand_over(
     progress: &Progress,
 ) -> Result<(), Finding> {
     let (name, address) = (lane.machine.name.clone(), lane.machine.target.address.clone());
-    let lost = |e: &dyn std::error::Error| lost(&name, &address, e);
+    let lost = |e: SshError| lost(&name, &address, &e);
     let wanted: Vec<Sha256Hex> = plan.artifacts().into_iter().cloned().collect();
-    let missing = lane.session.missing_artifacts(&wanted).await.map_err(|e| lost(&e))?;
+    let missing = lane.session.missing_artifacts(wanted).await.map_err(lost)?;
     if !missing.is_empty() {
         progress.line(&name, &format!("sending {} artifacts", missing.len()));
     }
     for sha256 in &missing {
         let path = files.get(sha256).ok_or_else(|| unknown_artifact(&name, sha256))?;
-        lane.session.put_artifact(sha256, path).await.map_err(|e| lost(&e))?;
+        lane.session.put_artifact(sha256, path, |_, _| ()).await.map_err(lost)?;
     }
     if let Some(values) = values {
-        lane.session.values(values).await.map_err(|e| lost(&e))?;
+        lane.session.values(values).await.map_err(lost)?;
     }
-    lane.session.apply(plan).await.map_err(|e| lost(&e))
+    lane.session.apply(plan.clone()).await.map_err(lost)?;
+    Ok(())
 }
 
 fn unknown_artifact(host: &str, sha256: &Sha256Hex) -> Finding {
@@ -91,10 +92,10 @@ async fn follow(
                 report.add(&event);
             })
             .await;
-        match followed {
-            Ok(_) if ended => return Ok(()),
+        match followed.ended {
+            Ok(()) if ended => return Ok(()),
             // The session ended without the run's last event: the same as a lost connection.
-            Ok(_) => {}
+            Ok(()) => {}
             Err(e) if attempt == RECONNECTS || !e.is_connection_lost() => return Err(lost(&name, &address, &e)),
             Err(e) => progress.line(&name, &format!("{e}; the host goes on by itself, connecting again")),
         }
@@ -106,7 +107,7 @@ async fn follow(
         .map_err(|e| lost(&name, &address, &e))?;
         let deployed = connection.put_agent(agent).await.map_err(|e| lost(&name, &address, &e))?;
         lane.session = connection.session(&deployed).await.map_err(|e| lost(&name, &address, &e))?;
-        lane.session.hello().await.map_err(|e| lost(&name, &address, &e))?;
+        lane.hello = lane.session.hello().clone();
         lane.connection = connection;
     }
     Ok(())
