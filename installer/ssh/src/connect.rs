@@ -109,14 +109,18 @@ impl Connection {
             };
             let waited = began.elapsed();
             if waited + PAUSE >= deadline {
+                let Target {
+                    key,
+                    port,
+                    user,
+                    address,
+                    ..
+                } = target;
                 return Err(SshError::Unreachable {
                     host: target.label(),
-                    user: target.user.clone(),
-                    address: target.address.clone(),
-                    port: target.port,
-                    key: target.key.display().to_string(),
                     seconds: waited.as_secs(),
                     last,
+                    command: format!("ssh -i {} -p {port} {user}@{address} true", key.display()),
                 });
             }
             on_wait(&format!("SSH on {}: {last}", target.label()), waited);
@@ -238,11 +242,15 @@ async fn authenticate(target: &Target, handle: &mut Handle<Client>, key: &Arc<Pr
         AuthResult::Success => Ok(()),
         AuthResult::Failure { remaining_methods, .. } => Err(Attempt::Never(SshError::AuthenticationRefused {
             host: target.label(),
-            path: target.key.clone(),
-            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+            key: format!("{} ({})", target.key.display(), key.fingerprint(HashAlg::Sha256)),
             methods: format!("{remaining_methods:?}"),
-            port: target.port,
-            login: format!("{}@{}", target.user, target.address),
+            cure: format!(
+                "ssh-copy-id -f -i {} -p {} {}@{}",
+                target.key.display(),
+                target.port,
+                target.user,
+                target.address
+            ),
         })),
     }
 }

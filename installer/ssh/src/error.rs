@@ -10,23 +10,17 @@ use std::path::PathBuf;
 pub enum SshError {
     /// No connection within the deadline.
     #[error(
-        "{host}: no SSH connection after {seconds} s; last: {last}\n    cure: see that the host is up and that `ssh -i {key} {user}@{address} -p {port} true` works from here"
+        "{host}: no SSH connection after {seconds} s; last: {last}\n    cure: see that the host is up and that this works from here: {command}"
     )]
     Unreachable {
         /// Which host.
         host: String,
-        /// For the cure.
-        user: String,
-        /// For the cure.
-        address: String,
-        /// For the cure.
-        port: u16,
-        /// For the cure.
-        key: String,
         /// How long was tried.
         seconds: u64,
         /// The last attempt's failure.
         last: String,
+        /// For the cure: the same connection with OpenSSH.
+        command: String,
     },
     /// The private key cannot be used.
     #[error("SSH key {path}: {detail}\n    cure: {cure}", path = path.display())]
@@ -39,22 +33,16 @@ pub enum SshError {
         cure: String,
     },
     /// The host does not let this user in with this key.
-    #[error(
-        "{host} does not accept the key {path} ({fingerprint}); it would accept: {methods}\n    cure: ssh-copy-id -f -i {path} -p {port} {login}", path = path.display()
-    )]
+    #[error("{host} does not accept the key {key}; it would accept: {methods}\n    cure: {cure}")]
     AuthenticationRefused {
         /// Which host.
         host: String,
-        /// The key's file.
-        path: PathBuf,
-        /// `SHA256:…` of the key that was offered.
-        fingerprint: String,
+        /// The key's file and `SHA256:…` of the key that was offered.
+        key: String,
         /// What sshd offers instead.
         methods: String,
-        /// For the cure.
-        port: u16,
-        /// `user@address`, for the cure.
-        login: String,
+        /// The command that lets the key in.
+        cure: String,
     },
     /// The host's key is not believed.
     #[error(transparent)]

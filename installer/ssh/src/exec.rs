@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 /// A hash and a sync of some tens of megabytes on a busy disk.
-const FINISH: Duration = Duration::from_secs(60);
+const FINISH: Duration = Duration::from_mins(1);
 
 /// Runs `script` as root with these arguments and this input; answers its output when it exits with 0.
 pub(crate) async fn run(

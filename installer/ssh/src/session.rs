@@ -20,12 +20,12 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 /// Requests that look: facts and checks run NVML in a worker with deadlines of its own.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// Requests that are answered from memory or by one small file.
 const SHORT: Duration = Duration::from_secs(30);
 /// Sending must make progress within this, and a sent artifact be hashed and on disk.
 const STALL: Duration = Duration::from_secs(30);
-const STORED: Duration = Duration::from_secs(120);
+const STORED: Duration = Duration::from_mins(2);
 const CHUNK: usize = 256 * 1024;
 
 /// A conversation with an agent. After any error but [`SshError::Refused`] it is of no further use.

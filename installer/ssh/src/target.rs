@@ -40,7 +40,7 @@ impl Target {
         format!("{} ({}@{}:{})", self.name, self.user, self.address, self.port)
     }
 
-    /// The host as `known_hosts` writes it: `[address]:port` unless the port is 22 (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+    /// The host as `known_hosts` writes it: `[address]:port` unless the port is 22 (`sshd(8)`, "`SSH_KNOWN_HOSTS` FILE FORMAT").
     pub(crate) fn known_hosts_name(&self) -> String {
         if self.port == 22 {
             self.address.clone()
