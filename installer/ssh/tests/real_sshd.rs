@@ -324,6 +324,36 @@ async fn an_agent_that_ends_at_once_is_named_as_ended_and_an_ephemeral_one_leave
     }
 }
 
+#[tokio::test]
+async fn the_real_agent_greets_as_itself_installed_and_from_memory() {
+    // Beside the tests' own directory: target/<profile>/deps/<this test>.
+    let built = std::env::current_exe()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .with_file_name("bedplate-agent");
+    assert!(
+        built.exists(),
+        "{} is missing: cargo build -p bedplate-agent",
+        built.display()
+    );
+    let sshd = Sshd::start();
+    let agent = AgentBinary::load(&built).unwrap();
+    let layout = Layout::at(sshd.path("agents").to_str().unwrap()).unwrap();
+    let connection = connect(&sshd.trusted()).await.unwrap();
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mut from_memory = connection.ephemeral_session_at(&agent, &layout).await.unwrap();
+    assert_eq!(
+        (from_memory.hello().uid, from_memory.hello().boot_id.as_str()),
+        (0, boot_id.trim())
+    );
+    assert!(!sshd.path("agents").exists());
+    assert!(!from_memory.facts().await.unwrap().kernel.release.is_empty());
+    let deployed = connection.put_agent_at(&agent, &layout).await.unwrap();
+    let installed = connection.session(&deployed).await.unwrap();
+    assert_eq!(installed.hello().sha256, *agent.sha256());
+}
+
 /// Waits for an agent that never speaks while `signal` reaches sshd's process for the connection.
 async fn lose(signal: &str) -> (SshError, Duration) {
     let sshd = Sshd::start();
