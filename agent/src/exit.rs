@@ -1,7 +1,7 @@
 //! The agent's exit codes, all of them, in one place.
 //!
 //! Called by `main` and by every verb. 0, 1 and 2 are the codes that node-problem-detector gives a plugin
-//! (`OK`, `NonOK`, `Unknown`; kubernetes/node-problem-detector, docs/custom_plugin_monitor.md, read 2026-11-21), so that
+//! (`OK`, `NonOK`, `Unknown`; kubernetes/node-problem-detector at 146a394f, `pkg/custompluginmonitor/types/types.go`), so that
 //! `check` is such a plugin unchanged; everything that is no answer about the node lies outside them.
 
 use bedplate_protocol::Health;

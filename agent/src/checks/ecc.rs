@@ -1,11 +1,11 @@
 //! Uncorrected memory errors since the driver was loaded. Called by [`super::judge`] only.
 
-use super::{id, subject};
+use super::subject;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 
-/// One is too many: the data was wrong and nobody knows what used it. A reset clears the volatile counter (nvml.h,
-/// `NVML_VOLATILE_ECC`), so a later pass tells whether it comes back.
+/// One is too many: the data was wrong and nobody knows what used it. The volatile count begins again each time
+/// the driver loads (nvml.h of go-nvml v0.13.4-0, `NVML_VOLATILE_ECC`), so a later pass tells whether errors come back.
 pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
     let sick = facts
         .nvml
@@ -18,10 +18,7 @@ pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Fin
             "ecc-uncorrected",
             subject(facts, gpu),
             format!("{errors} uncorrected memory error(s) since the driver was loaded"),
-            format!(
-                "nvidia-smi --gpu-reset --id={}; have the card replaced if the errors come back",
-                id(gpu)
-            ),
+            "drain the node and reboot it; run NVIDIA's field diagnostic on the card if the errors come back",
         )
         .with_evidence(format!("nvmlDeviceGetTotalEccErrors(uncorrected, volatile) = {errors}"))
     })

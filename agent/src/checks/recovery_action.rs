@@ -29,6 +29,22 @@ pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Fin
                 "drain, then reset this GPU".to_owned(),
                 format!("drain the node, then {reset}"),
             ),
+            Some(5) => (
+                "recovery-imex-domain",
+                "recover the IMEX domain".to_owned(),
+                "this may concern other nodes too: drain the nodes of the domain, then restart its IMEX service"
+                    .to_owned(),
+            ),
+            Some(6) => (
+                "recovery-bus-reset",
+                "reset this GPU's PCIe bus".to_owned(),
+                "drain the node, then power the host off and on".to_owned(),
+            ),
+            Some(7) => (
+                "recovery-system-reboot",
+                "reboot the system".to_owned(),
+                "drain the node, then reboot it".to_owned(),
+            ),
             Some(other) => (
                 "recovery-unknown",
                 format!("take action {other}, which this build does not know"),

@@ -4,8 +4,8 @@ use super::{id, subject};
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 
-/// A failed remapping means a new card, a pending one a reset (NVIDIA GPU Memory Error Management, "Row Remapping";
-/// docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt). Rows that were remapped are repaired and no finding.
+/// A pending remapping needs a reset, a failed one a new card once the field diagnostic agrees (NVIDIA GPU Memory Error
+/// Management, "Row Remapping" and "RMA Policy", docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt, excerpts read 2026-11-21). Rows that were remapped are repaired and no finding.
 pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for gpu in &facts.nvml.gpus {
@@ -14,7 +14,8 @@ pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Fin
             (
                 "row-remapping-failed",
                 "a row of memory is bad and could not be remapped",
-                "drain the node and have the card replaced by its vendor".to_owned(),
+                "drain the node, run NVIDIA's field diagnostic on the card, and have it replaced if that agrees"
+                    .to_owned(),
             )
         } else if rows.pending {
             (

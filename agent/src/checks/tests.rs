@@ -126,7 +126,7 @@ fn each_state_of_the_driver_has_its_own_finding() {
         facts.nvidia.library_version = Some("580.105.08".into());
     });
     expect(Health::Problem, &["nvidia-version-mismatch"], |facts| {
-        stop(facts, failed(18))
+        stop(facts, failed(18));
     });
     expect(Health::Problem, &["nvidia-device-nodes-missing"], |facts| {
         stop(facts, failed(999));
@@ -194,7 +194,7 @@ fn a_value_that_could_not_be_read_is_unknown_and_never_healthy() {
 #[test]
 fn sick_values_of_one_gpu_are_found() {
     expect(Health::Problem, &["ecc-uncorrected"], |facts| {
-        facts.nvml.gpus[0].ecc_uncorrected_volatile = Some(1)
+        facts.nvml.gpus[0].ecc_uncorrected_volatile = Some(1);
     });
     let rows = RowRemapping {
         correctable: 1,
@@ -203,7 +203,7 @@ fn sick_values_of_one_gpu_are_found() {
         failed: false,
     };
     expect(Health::Healthy, &[], |facts| {
-        facts.nvml.gpus[0].row_remapping = Some(rows)
+        facts.nvml.gpus[0].row_remapping = Some(rows);
     });
     expect(Health::Problem, &["row-remapping-pending"], |facts| {
         facts.nvml.gpus[0].row_remapping = Some(RowRemapping { pending: true, ..rows });
@@ -223,7 +223,7 @@ fn sick_values_of_one_gpu_are_found() {
 #[test]
 fn narrow_links_warn_and_do_not_make_a_gpu_sick() {
     expect(Health::Healthy, &["pcie-link-width"], |facts| {
-        facts.nvml.gpus[0].pcie_width = Some(8)
+        facts.nvml.gpus[0].pcie_width = Some(8);
     });
 }
 

@@ -13,8 +13,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// node-problem-detector keeps 80 bytes of a plugin's message (`max_output_length`, docs/custom_plugin_monitor.md, read
-/// 2026-11-21).
+/// How much node-problem-detector keeps of a plugin's message unless told otherwise (`defaultMaxOutputLength`, at 01a6793b,
+/// `pkg/custompluginmonitor/types/config.go`).
 const FIRST_LINE: usize = 80;
 
 /// What a person may say.

@@ -28,7 +28,7 @@ pub(super) struct NvmlArgs {
     /// Load NVML from this file instead of the usual directories
     #[arg(long, value_name = "PATH")]
     nvml_library: Option<PathBuf>,
-    /// Give NVML up as unresponsive after this many seconds
+    /// Give NVML up as unresponsive after this many seconds; 2 as a plugin of node-problem-detector, which ends it after 5
     #[arg(long, value_name = "SECONDS", default_value_t = gpu::DEADLINE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     nvml_deadline: u64,
 }

@@ -3,7 +3,7 @@
 use super::Tree;
 use bedplate_protocol::facts::CgroupVersion;
 
-/// `CGROUP2_SUPER_MAGIC` and `TMPFS_MAGIC` (linux/magic.h of Linux 6.1).
+/// `CGROUP2_SUPER_MAGIC` and `TMPFS_MAGIC` (linux/magic.h of Debian's linux-libc-dev 6.1.187).
 const CGROUP2: u32 = 0x6367_7270;
 const TMPFS: u32 = 0x0102_1994;
 

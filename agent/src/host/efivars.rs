@@ -2,7 +2,7 @@
 
 use super::Tree;
 
-/// Name and vendor GUID of the variable (UEFI Specification 2.10, §3.3 `EFI_GLOBAL_VARIABLE`).
+/// Name and vendor GUID of the variable (`EFI_GLOBAL_VARIABLE` of the UEFI specification).
 const SECURE_BOOT: &str = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 /// Whether Secure Boot is on; absent without UEFI or when the variable cannot be read.
@@ -10,7 +10,7 @@ pub(super) fn secure_boot(tree: &Tree) -> Option<bool> {
     parse(&tree.optional_bytes(SECURE_BOOT)?)
 }
 
-/// efivarfs puts four bytes of attributes before the value (Linux, Documentation/filesystems/efivarfs.rst).
+/// efivarfs puts four bytes of attributes before the value (Linux, fs/efivarfs/file.c, `efivarfs_file_read`).
 fn parse(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [_, _, _, _, 0] => Some(false),

@@ -3,7 +3,7 @@
 use super::Tree;
 use std::collections::BTreeSet;
 
-/// Where modprobe reads (modprobe.d(5) of kmod 30).
+/// Where administrators, the running system and packages put modprobe's settings.
 const DIRECTORIES: &[&str] = &["etc/modprobe.d", "run/modprobe.d", "usr/lib/modprobe.d"];
 
 /// Modules that a `blacklist` line, or an `install … /bin/false` or `/bin/true` line, keeps from being loaded.

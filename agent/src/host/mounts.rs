@@ -28,7 +28,7 @@ fn parse(text: &str) -> Vec<MountFacts> {
         .collect()
 }
 
-/// The kernel writes white space and backslashes in paths as three octal digits behind a backslash (proc_mounts(5), fstab(5)).
+/// The kernel writes white space and backslashes in paths as three octal digits behind a backslash (`fstab(5)`).
 pub(super) fn unescape(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();

@@ -103,7 +103,7 @@ fn module_version(banner: &str) -> Option<String> {
 }
 
 /// `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05 …` against `NVRM version: NVIDIA UNIX x86_64 Kernel
-/// Module  535.54.03 …` (NVIDIA/open-gpu-kernel-modules, kernel-open/nvidia/nv-procfs.c and `NV_VERSION_STRING`).
+/// Module  535.54.03 …` as owners of both drivers quote the file in public. Other words give no flavour.
 fn module_flavour(banner: &str) -> Option<String> {
     let first = banner.lines().next()?;
     if first.contains("Open Kernel Module") {

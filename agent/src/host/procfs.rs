@@ -58,7 +58,7 @@ fn parse_cpuinfo(text: &str) -> CpuFacts {
     cpu
 }
 
-/// `/proc/meminfo` counts in KiB whatever it writes behind the number (proc_meminfo(5)).
+/// `/proc/meminfo` counts in KiB and writes `kB` behind the number.
 fn parse_meminfo(text: &str) -> MemoryFacts {
     let kibibytes = |key: &str| {
         text.lines()

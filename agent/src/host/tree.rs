@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// No file that a reader wants is larger; what is beyond is not read.
 const LIMIT: u64 = 4 << 20;
-/// As many links as Linux follows (`MAXSYMLINKS`, path_resolution(7)).
+/// As many links as Linux follows (`MAXSYMLINKS`, `path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
 /// A root directory and what failed beneath it.
