@@ -60,11 +60,12 @@ fn three_hosts_boot_reboot_show_their_gpus_and_leave_nothing_behind() {
 }
 
 fn live() {
+    // Declared first, so dropped last: the machines' lock is free by then.
+    let _end = RemoveAtEnd;
     let section = serde_json::json!({"gpus": {"gpu-1": {"profile": "h100-80gb-hbm3", "count": 2}}});
     let spec = Spec::read(Some(&section)).unwrap();
     let hosts = Hosts::prepare(NAME, &spec, &nodes(), &options())
         .unwrap_or_else(|findings| panic!("{}", findings.iter().map(|f| format!("{f}\n")).collect::<String>()));
-    let _end = RemoveAtEnd;
     let since = Instant::now();
     hosts
         .up(|line| println!("{:6.2} s {line}", since.elapsed().as_secs_f32()))
@@ -81,8 +82,8 @@ fn live() {
         );
         assert_eq!(state, "running", "{name}");
         assert_eq!(
-            on(name, "sshd -T | grep -E '^(maxsessions|maxstartups)'"),
-            "maxstartups 10:30:100\nmaxsessions 10"
+            on(name, "sshd -T | grep -E '^(maxsessions|maxstartups)' | sort"),
+            "maxsessions 10\nmaxstartups 10:30:100"
         );
         identities.insert(on(name, "cat /etc/machine-id"));
         assert!(access.host_key.starts_with("ssh-ed25519 "), "{}", access.host_key);

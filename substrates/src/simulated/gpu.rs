@@ -89,13 +89,17 @@ pub(super) fn install(upper: &Path, host: &str, gpus: &Gpus, nvml: &SimulatedNvm
     for gpu in &scenario.gpus {
         let _ = write!(minors, " {}", gpu.minor);
         let device = hardware.join("pci").join(gpu.pci_address.to_string());
-        let attributes = [
+        let link = profile.profile();
+        let mut attributes = vec![
             ("vendor", format!("{:#06x}", pci.vendor)),
             ("device", format!("{:#06x}", pci.device)),
             ("subsystem_vendor", format!("{:#06x}", pci.subsystem_vendor)),
             ("subsystem_device", format!("{:#06x}", pci.subsystem_device)),
             ("class", format!("{:#08x}", pci.class)),
         ];
+        // A profile without a source for its link shows none.
+        attributes.extend(link.link_speed().map(|speed| ("current_link_speed", speed.to_owned())));
+        attributes.extend(link.pcie_width.map(|width| ("current_link_width", width.to_string())));
         for (name, value) in attributes {
             state::write(&device.join(name), 0o444, &format!("{value}\n"))?;
         }

@@ -304,7 +304,8 @@ impl Hosts {
         let record = self.record(name)?;
         let machine = self.host(record).join("machine.pid");
         let before = Process::read(&machine);
-        self.ssh(name, "systemctl reboot")?;
+        // Without waiting for the job: the connection may go before its answer comes.
+        self.ssh(name, "systemctl --no-block reboot")?;
         let since = Instant::now();
         while Process::read(&machine) == before {
             if since.elapsed() > ANSWER_WITHIN {
