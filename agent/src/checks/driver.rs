@@ -9,15 +9,35 @@ use bedplate_protocol::{Finding, NodeFacts, Severity};
 /// `NVML_ERROR_NO_PERMISSION`, `NVML_ERROR_LIB_RM_VERSION_MISMATCH` (nvml.h of go-nvml v0.13.4-0, `nvmlReturn_t`).
 const NO_PERMISSION: i32 = 4;
 const VERSION_MISMATCH: i32 = 18;
+/// `NVML_ERROR_DRIVER_NOT_LOADED`, `NVML_ERROR_GPU_NOT_FOUND` (the same list).
+const WITHOUT_DRIVER: &[i32] = &[9, 28];
 
 /// At most one finding about the driver as a whole, and one for each device node that a working driver lacks.
 pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
     if gpus_on_pci(facts).is_empty() && facts.nvml.status != NvmlStatus::Ready {
-        return pci_unreadable(facts).into_iter().collect();
+        let silent = if nothing_to_drive(&facts.nvml.status) {
+            None
+        } else {
+            stopped(facts, &facts.nvml.status)
+        };
+        return silent
+            .map(|finding| finding.with_evidence(seen(facts)))
+            .or_else(|| pci_unreadable(facts))
+            .into_iter()
+            .collect();
     }
     match broken(facts) {
         Some(finding) => vec![finding.with_evidence(seen(facts))],
         None => missing_nodes(facts),
+    }
+}
+
+/// Whether NVML answers as it must where there is no GPU. Anything else is a driver that is there and does not work.
+fn nothing_to_drive(status: &NvmlStatus) -> bool {
+    match status {
+        NvmlStatus::LibraryMissing { .. } => true,
+        NvmlStatus::InitFailed { code, .. } => code.is_some_and(|code| WITHOUT_DRIVER.contains(&code)),
+        NvmlStatus::Ready | NvmlStatus::Unresponsive { .. } | NvmlStatus::WorkerDied { .. } => false,
     }
 }
 

@@ -100,6 +100,38 @@ fn pci_that_cannot_be_read_is_unknown() {
 }
 
 #[test]
+fn a_driver_that_does_not_work_is_never_healthy_even_where_pci_shows_no_gpu() {
+    let mut facts = healthy(0);
+    let failed = |code| NvmlStatus::InitFailed {
+        code: Some(code),
+        detail: "words".into(),
+    };
+    for (status, health) in [
+        (failed(9), Health::Healthy),
+        (failed(28), Health::Healthy),
+        (failed(18), Health::Problem),
+        (failed(999), Health::Problem),
+        (failed(4), Health::Unknown),
+        (
+            NvmlStatus::Unresponsive {
+                call: "nvmlInit_v2".into(),
+                after_seconds: 10,
+            },
+            Health::Problem,
+        ),
+        (
+            NvmlStatus::WorkerDied {
+                detail: "signal: 11".into(),
+            },
+            Health::Unknown,
+        ),
+    ] {
+        facts.nvml.status = status.clone();
+        assert_eq!(codes(&facts, None).0, health, "{status:?}");
+    }
+}
+
+#[test]
 fn each_state_of_the_driver_has_its_own_finding() {
     let stop = |facts: &mut NodeFacts, status| {
         facts.nvml.status = status;
