@@ -10,6 +10,6 @@ pub mod cluster;
 pub mod config;
 pub mod execute;
 pub mod exit;
-pub mod preflight;
 pub mod plan;
+pub mod preflight;
 pub mod progress;

@@ -1,5 +1,12 @@
 //! Simulated hosts behave like bare machines, and leave nothing behind. Needs root; says what else it needs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
 use bedplate_substrates::simulated::census::Census;
 use bedplate_substrates::simulated::{Hosts, Options, SimulatedNvml, Spec};
 use std::net::Ipv4Addr;
@@ -49,10 +56,10 @@ fn three_hosts_boot_reboot_show_their_gpus_and_leave_nothing_behind() {
     if let Some(left) = Hosts::existing(NAME, &options()).unwrap() {
         left.down().unwrap();
     }
-    let before = Census::read();
+    let before = Census::read(NAME);
     // A thread of its own enters the machines' network; this one stays outside and can compare.
     std::thread::spawn(live).join().unwrap();
-    assert_eq!(Census::read().differences(&before), Vec::<String>::new());
+    assert_eq!(Census::read(NAME).differences(&before), Vec::<String>::new());
     assert!(
         Hosts::existing(NAME, &options()).unwrap().is_none(),
         "down has removed the folder"
@@ -64,8 +71,12 @@ fn live() {
     let _end = RemoveAtEnd;
     let section = serde_json::json!({"gpus": {"gpu-1": {"profile": "h100-80gb-hbm3", "count": 2}}});
     let spec = Spec::read(Some(&section)).unwrap();
-    let hosts = Hosts::prepare(NAME, &spec, &nodes(), &options())
-        .unwrap_or_else(|findings| panic!("{}", findings.iter().map(|f| format!("{f}\n")).collect::<String>()));
+    let hosts = Hosts::prepare(NAME, &spec, &nodes(), &options()).unwrap_or_else(|findings| {
+        panic!(
+            "{}",
+            findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        )
+    });
     let since = Instant::now();
     hosts
         .up(|line| println!("{:6.2} s {line}", since.elapsed().as_secs_f32()))
@@ -136,6 +147,17 @@ fn live() {
     );
     hosts.power_on("gpu-3").unwrap();
     assert_eq!(on("gpu-3", "hostname"), "gpu-3");
+
+    // A census that sees nothing would prove nothing.
+    let seen = Census::read(NAME).differences(&Census::read("no-such-rehearsal"));
+    for kind in [
+        "+ mount nsfs /run/netns/",
+        "+ network namespace ",
+        "+ cgroup ",
+        "+ process ",
+    ] {
+        assert!(seen.iter().any(|line| line.starts_with(kind)), "{kind} in {seen:#?}");
+    }
 
     let ending = Instant::now();
     hosts.down().unwrap();

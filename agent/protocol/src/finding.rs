@@ -83,7 +83,11 @@ impl Finding {
 impl fmt::Display for Finding {
     /// The one rendering for people: a first line that stands alone, then evidence and cure, indented.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} [{}] {}", self.severity, self.subject, self.code, self.message)?;
+        write!(
+            f,
+            "{}: {} [{}] {}",
+            self.severity, self.subject, self.code, self.message
+        )?;
         for line in &self.evidence {
             write!(f, "\n    seen: {line}")?;
         }

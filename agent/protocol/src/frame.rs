@@ -10,7 +10,9 @@ pub const MAX_FRAME: u32 = 16 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// Longer than [`MAX_FRAME`].
-    #[error("a message of {0} bytes is longer than the {MAX_FRAME} that bedplate sends; the other end is no bedplate, or its output is mixed with other text")]
+    #[error(
+        "a message of {0} bytes is longer than the {MAX_FRAME} that bedplate sends; the other end is no bedplate, or its output is mixed with other text"
+    )]
     TooLong(u64),
     /// No JSON, or JSON of another shape.
     #[error("a message is not what protocol {max} says", max = crate::PROTOCOL_MAX)]

@@ -15,11 +15,17 @@ const NAMESPACE_LIMIT: Duration = Duration::from_secs(90);
 
 /// A gate's finding.
 pub fn failed(gate: &str, subject: &str, seen: &str, remedy: &str) -> Finding {
-    Finding::new(Severity::Error, format!("gate-{gate}"), subject, "the gate was exercised and did not pass", remedy)
-        .with_evidence(seen.trim().to_owned())
+    Finding::new(
+        Severity::Error,
+        format!("gate-{gate}"),
+        subject,
+        "the gate was exercised and did not pass",
+        remedy,
+    )
+    .with_evidence(seen.trim().to_owned())
 }
 
-/// Waits until a Deployment or DaemonSet has all its pods available in its newest generation.
+/// Waits until a Deployment or `DaemonSet` has all its pods available in its newest generation.
 pub async fn rollout(
     client: &Client,
     api_version: &str,
@@ -35,8 +41,16 @@ pub async fn rollout(
         let status = &object.data["status"];
         let number = |field: &str| status[field].as_i64().unwrap_or(0);
         let (wanted, there, updated) = match kind {
-            "DaemonSet" => (number("desiredNumberScheduled"), number("numberAvailable"), number("updatedNumberScheduled")),
-            _ => (object.data["spec"]["replicas"].as_i64().unwrap_or(1), number("availableReplicas"), number("updatedReplicas")),
+            "DaemonSet" => (
+                number("desiredNumberScheduled"),
+                number("numberAvailable"),
+                number("updatedNumberScheduled"),
+            ),
+            _ => (
+                object.data["spec"]["replicas"].as_i64().unwrap_or(1),
+                number("availableReplicas"),
+                number("updatedReplicas"),
+            ),
         };
         let current = number("observedGeneration") >= object.metadata.generation.unwrap_or(0);
         Ok(if current && wanted > 0 && there >= wanted && updated >= wanted {
@@ -93,30 +107,54 @@ pub struct Namespace {
 
 impl Namespace {
     /// Makes the namespace; one that an interrupted run left behind is deleted first.
-    pub async fn open(client: &Client, name: &str, tell: &(dyn Fn(String) + Send + Sync)) -> Result<Self, ClusterError> {
-        let space = Self { client: client.clone(), name: name.to_owned() };
+    pub async fn open(
+        client: &Client,
+        name: &str,
+        tell: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Self, ClusterError> {
+        let space = Self {
+            client: client.clone(),
+            name: name.to_owned(),
+        };
         let api = api_for(client, "v1", "Namespace", None);
-        if api.get_opt(name).await.map_err(ClusterError::api(format!("read namespace {name}")))?.is_some() {
+        if api
+            .get_opt(name)
+            .await
+            .map_err(ClusterError::api(format!("read namespace {name}")))?
+            .is_some()
+        {
             space.delete().await?;
-            until(&format!("namespace {name} of an earlier run to go"), NAMESPACE_LIMIT, tell, || async {
-                Ok(match api.get_opt(name).await? {
-                    None => Seen::Yes(()),
-                    Some(_) => Seen::NotYet("it is being deleted".to_owned()),
-                })
-            })
+            until(
+                &format!("namespace {name} of an earlier run to go"),
+                NAMESPACE_LIMIT,
+                tell,
+                || async {
+                    Ok(match api.get_opt(name).await? {
+                        None => Seen::Yes(()),
+                        Some(_) => Seen::NotYet("it is being deleted".to_owned()),
+                    })
+                },
+            )
             .await?;
         }
         let object: DynamicObject = object(json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "bedplate"}}}))?;
-        api.create(&PostParams::default(), &object).await.map_err(ClusterError::api(format!("make namespace {name}")))?;
+        api.create(&PostParams::default(), &object)
+            .await
+            .map_err(ClusterError::api(format!("make namespace {name}")))?;
         // Pods are refused until the namespace has its default service account.
         let accounts = api_for(client, "v1", "ServiceAccount", Some(name));
-        until(&format!("the service account of namespace {name}"), NAMESPACE_LIMIT, tell, || async {
-            Ok(match accounts.get_opt("default").await? {
-                Some(_) => Seen::Yes(()),
-                None => Seen::NotYet("not there".to_owned()),
-            })
-        })
+        until(
+            &format!("the service account of namespace {name}"),
+            NAMESPACE_LIMIT,
+            tell,
+            || async {
+                Ok(match accounts.get_opt("default").await? {
+                    Some(_) => Seen::Yes(()),
+                    None => Seen::NotYet("not there".to_owned()),
+                })
+            },
+        )
         .await?;
         Ok(space)
     }
@@ -133,10 +171,19 @@ impl Namespace {
 
     /// Makes any namespaced object.
     pub async fn create(&self, value: Value) -> Result<(), ClusterError> {
-        let described = format!("{} {}", value["kind"].as_str().unwrap_or_default(), value["metadata"]["name"].as_str().unwrap_or_default());
-        let (version, kind) = (value["apiVersion"].as_str().unwrap_or("v1").to_owned(), value["kind"].as_str().unwrap_or_default().to_owned());
+        let described = format!(
+            "{} {}",
+            value["kind"].as_str().unwrap_or_default(),
+            value["metadata"]["name"].as_str().unwrap_or_default()
+        );
+        let (version, kind) = (
+            value["apiVersion"].as_str().unwrap_or("v1").to_owned(),
+            value["kind"].as_str().unwrap_or_default().to_owned(),
+        );
         let api = api_for(&self.client, &version, &kind, Some(&self.name));
-        api.create(&PostParams::default(), &object(value)?).await.map_err(ClusterError::api(format!("make {described}")))?;
+        api.create(&PostParams::default(), &object(value)?)
+            .await
+            .map_err(ClusterError::api(format!("make {described}")))?;
         Ok(())
     }
 
@@ -145,17 +192,31 @@ impl Namespace {
     }
 
     /// Waits until the pod runs.
-    pub async fn running(&self, name: &str, limit: Duration, tell: &(dyn Fn(String) + Send + Sync)) -> Result<Pod, ClusterError> {
+    pub async fn running(
+        &self,
+        name: &str,
+        limit: Duration,
+        tell: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Pod, ClusterError> {
         let api = self.pods();
         until(&format!("pod {}/{name} to run", self.name), limit, tell, || async {
             let pod = api.get(name).await?;
-            Ok(if phase(&pod) == "Running" { Seen::Yes(pod) } else { Seen::NotYet(state(&pod)) })
+            Ok(if phase(&pod) == "Running" {
+                Seen::Yes(pod)
+            } else {
+                Seen::NotYet(state(&pod))
+            })
         })
         .await
     }
 
     /// Waits until the pod has ended; whether it succeeded, and what it wrote.
-    pub async fn ended(&self, name: &str, limit: Duration, tell: &(dyn Fn(String) + Send + Sync)) -> Result<(bool, String), ClusterError> {
+    pub async fn ended(
+        &self,
+        name: &str,
+        limit: Duration,
+        tell: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<(bool, String), ClusterError> {
         let api = self.pods();
         let succeeded = until(&format!("pod {}/{name} to end", self.name), limit, tell, || async {
             let pod = api.get(name).await?;
@@ -171,7 +232,10 @@ impl Namespace {
 
     /// What a pod has written so far.
     pub async fn log(&self, name: &str) -> Result<String, ClusterError> {
-        self.pods().logs(name, &LogParams::default()).await.map_err(ClusterError::api(format!("read the log of pod {name}")))
+        self.pods()
+            .logs(name, &LogParams::default())
+            .await
+            .map_err(ClusterError::api(format!("read the log of pod {name}")))
     }
 
     /// Deletes the namespace; the API finishes in its own time.
@@ -193,14 +257,30 @@ fn object(value: Value) -> Result<DynamicObject, ClusterError> {
 }
 
 fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or("Pending")
 }
 
 /// What a pod is waiting for, as far as its status tells.
 fn state(pod: &Pod) -> String {
     let status = pod.status.clone().unwrap_or_default();
-    let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.clone()?.waiting);
+    let waiting = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find_map(|container| container.state.clone()?.waiting);
     let waiting = waiting.map(|w| format!("{} {}", w.reason.unwrap_or_default(), w.message.unwrap_or_default()));
-    let unschedulable = status.conditions.iter().flatten().find(|c| c.status == "False").and_then(|c| c.message.clone());
-    format!("{} {}", phase(pod), waiting.or(unschedulable).or(status.message).unwrap_or_default())
+    let unschedulable = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.status == "False")
+        .and_then(|c| c.message.clone());
+    format!(
+        "{} {}",
+        phase(pod),
+        waiting.or(unschedulable).or(status.message).unwrap_or_default()
+    )
 }

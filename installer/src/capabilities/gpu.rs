@@ -16,36 +16,38 @@ use std::time::Duration;
 pub const MANIFEST: &str = include_str!("../../../manifests/substrate/gpu/nvidia-device-plugin.yaml");
 /// The field manager of these objects.
 const MANAGER: &str = "bedplate-gpu";
-/// The label by which the plugin's DaemonSet finds nodes; GPU Operator and GPU feature discovery use the same one.
+/// The label by which the plugin's `DaemonSet` finds nodes; GPU Operator and GPU feature discovery use the same one.
 const LABEL: &str = "nvidia.com/gpu.present";
 /// The plugin was seen to register within 5 s of its start.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Labels the nodes whose GPUs NVML has proven.
 pub async fn label(client: &Client, node_names: &[String]) -> Result<Vec<AppliedObject>, ClusterError> {
-    let mut applied = Vec::new();
+    let mut done = Vec::new();
     for name in node_names {
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {LABEL: "true"}}});
-        applied.push(apply(client, MANAGER, node).await?);
+        done.push(apply(client, MANAGER, node).await?);
     }
-    Ok(applied)
+    Ok(done)
 }
 
 /// Applies the device plugin with this many replicas of each GPU.
 pub async fn install(client: &Client, replicas: u32) -> Result<Vec<AppliedObject>, ClusterError> {
-    let mut applied = Vec::new();
+    let mut done = Vec::new();
     for mut object in documents("nvidia-device-plugin.yaml", MANIFEST)? {
         if object["kind"] == "ConfigMap" {
             set_replicas(&mut object, replicas)?;
         }
-        applied.push(apply(client, MANAGER, object).await?);
+        done.push(apply(client, MANAGER, object).await?);
     }
-    Ok(applied)
+    Ok(done)
 }
 
 fn set_replicas(config_map: &mut Value, replicas: u32) -> Result<(), ClusterError> {
     let bad = |why: String| ClusterError::Manifest("nvidia-device-plugin.yaml".to_owned(), why);
-    let text = config_map["data"]["time-slicing.yaml"].as_str().ok_or_else(|| bad("no time-slicing.yaml".to_owned()))?;
+    let text = config_map["data"]["time-slicing.yaml"]
+        .as_str()
+        .ok_or_else(|| bad("no time-slicing.yaml".to_owned()))?;
     let mut config: Value = serde_saphyr::from_str(text).map_err(|e| bad(e.to_string()))?;
     config["sharing"]["timeSlicing"]["resources"][0]["replicas"] = json!(replicas);
     // JSON is YAML, and its text is the same on every run.
@@ -62,27 +64,46 @@ pub async fn prove_allocatable(
 ) -> Result<Gate, ClusterError> {
     const NAME: &str = "gpu-allocatable";
     const PROVES: &str = "allocatable nvidia.com/gpu = GPUs by NVML × replicas, on every GPU node";
-    let wanted: BTreeMap<String, i64> = gpus.iter().map(|(node, n)| (node.clone(), i64::from(*n) * i64::from(replicas))).collect();
-    let waited = until("the device plugin to register its GPUs", LIMIT, tell, || async {
+    let wanted: BTreeMap<String, i64> = gpus
+        .iter()
+        .map(|(node, n)| (node.clone(), i64::from(*n) * i64::from(replicas)))
+        .collect();
+    let registered = until("the device plugin to register its GPUs", LIMIT, tell, || async {
         let offered = nodes::allocatable_gpus(client).await?;
         let differing: Vec<String> = wanted
             .iter()
             .filter(|(node, n)| offered.get(*node) != Some(n))
             .map(|(node, n)| format!("{node} offers {} of {n}", offered.get(node).unwrap_or(&0)))
             .collect();
-        Ok(if differing.is_empty() { Seen::Yes(()) } else { Seen::NotYet(differing.join(", ")) })
+        Ok(if differing.is_empty() {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(differing.join(", "))
+        })
     })
     .await;
-    let result = match waited {
+    let result = match registered {
         Ok(()) => GateResult::Passed {
-            evidence: wanted.iter().map(|(node, n)| format!("{node}: {} × {replicas} = {n}", gpus[node])).collect(),
+            evidence: wanted
+                .iter()
+                .map(|(node, n)| format!("{node}: {} × {replicas} = {n}", gpus[node]))
+                .collect(),
         },
         Err(ClusterError::TimedOut { last, .. }) => GateResult::Failed {
-            finding: gate::failed(NAME, "nvidia.com/gpu", &last, "kubectl -n kube-system logs ds/nvidia-device-plugin"),
+            finding: gate::failed(
+                NAME,
+                "nvidia.com/gpu",
+                &last,
+                "kubectl -n kube-system logs ds/nvidia-device-plugin",
+            ),
         },
         Err(e) => return Err(e),
     };
-    Ok(Gate { name: NAME, proves: PROVES, result })
+    Ok(Gate {
+        name: NAME,
+        proves: PROVES,
+        result,
+    })
 }
 
 const SHARING: &str = "gpu-time-slicing";
@@ -90,7 +111,13 @@ const SHARING_PROVES: &str = "two pods use one GPU at once, and NVML inside each
 
 /// The gate of time-slicing where it cannot be exercised.
 pub fn sharing_unproven(reason: &str) -> Gate {
-    Gate { name: SHARING, proves: SHARING_PROVES, result: GateResult::Unproven { reason: reason.to_owned() } }
+    Gate {
+        name: SHARING,
+        proves: SHARING_PROVES,
+        result: GateResult::Unproven {
+            reason: reason.to_owned(),
+        },
+    }
 }
 
 /// Proves time-slicing on `node`: one pod more than it has GPUs, so that two share one, all running at once. Which slice each
@@ -106,18 +133,32 @@ pub async fn prove_sharing(
     let names: Vec<String> = (0..=facts.nvml.gpus.len()).map(|n| format!("share-{n}")).collect();
     for name in &names {
         // `facts` once into the log, then idle, so that all of them hold their slice at the same time.
-        let command = ["/bin/sh", "-c", "/bedplate-agent facts --output json && exec sleep 3600"];
-        space.start(&ProbePod::new(name, node, agent_image, &command).limit("nvidia.com/gpu", 1)).await?;
+        let command = [
+            "/bin/sh",
+            "-c",
+            "/bedplate-agent facts --output json && exec sleep 3600",
+        ];
+        space
+            .start(&ProbePod::new(name, node, agent_image, &command).limit("nvidia.com/gpu", 1))
+            .await?;
     }
     let mut shares = Vec::new();
     for name in &names {
         let pod = space.running(name, LIMIT, tell).await?;
         let device = space_device(&space, name, pod, tell).await?;
         let inside = inside(&space, name, tell).await?;
-        shares.push(Share { pod: name.clone(), device, inside });
+        shares.push(Share {
+            pod: name.clone(),
+            device,
+            inside,
+        });
     }
     space.close().await?;
-    Ok(Gate { name: SHARING, proves: SHARING_PROVES, result: judge(&shares, node) })
+    Ok(Gate {
+        name: SHARING,
+        proves: SHARING_PROVES,
+        result: judge(&shares, node),
+    })
 }
 
 /// One pod's slice.
@@ -151,7 +192,11 @@ fn device_id(pod: &Pod) -> Option<String> {
 }
 
 /// The GPUs that NVML lists inside the pod.
-async fn inside(space: &gate::Namespace, name: &str, tell: &(dyn Fn(String) + Send + Sync)) -> Result<Vec<String>, ClusterError> {
+async fn inside(
+    space: &gate::Namespace,
+    name: &str,
+    tell: &(dyn Fn(String) + Send + Sync),
+) -> Result<Vec<String>, ClusterError> {
     until(&format!("NVML's answer inside pod {name}"), LIMIT, tell, || async {
         let log = space.log(name).await.unwrap_or_default();
         Ok(match serde_json::from_str::<NodeFacts>(&log) {
@@ -165,16 +210,35 @@ async fn inside(space: &gate::Namespace, name: &str, tell: &(dyn Fn(String) + Se
 fn judge(shares: &[Share], node: &str) -> GateResult {
     let evidence: Vec<String> = shares
         .iter()
-        .map(|share| format!("{}: kubelet gave {}, NVML inside lists {}", share.pod, share.device.as_deref().unwrap_or("(not reported)"), share.inside.join(" ")))
+        .map(|share| {
+            format!(
+                "{}: kubelet gave {}, NVML inside lists {}",
+                share.pod,
+                share.device.as_deref().unwrap_or("(not reported)"),
+                share.inside.join(" ")
+            )
+        })
         .collect();
     let wrong = shares.iter().any(|share| {
         let [uuid] = share.inside.as_slice() else { return true };
-        share.device.as_ref().is_some_and(|device| !device.starts_with(&format!("{uuid}::")))
+        share
+            .device
+            .as_ref()
+            .is_some_and(|device| !device.starts_with(&format!("{uuid}::")))
     });
-    let shared = shares.iter().enumerate().any(|(i, a)| shares[i + 1..].iter().any(|b| a.inside == b.inside && (a.device.is_none() || a.device != b.device)));
-    if wrong || !shared {
+    let two_on_one = shares.iter().enumerate().any(|(i, a)| {
+        shares[i + 1..]
+            .iter()
+            .any(|b| a.inside == b.inside && (a.device.is_none() || a.device != b.device))
+    });
+    if wrong || !two_on_one {
         return GateResult::Failed {
-            finding: gate::failed(SHARING, node, &evidence.join("; "), "kubectl -n kube-system logs ds/nvidia-device-plugin; nvidia-ctk cdi list"),
+            finding: gate::failed(
+                SHARING,
+                node,
+                &evidence.join("; "),
+                "kubectl -n kube-system logs ds/nvidia-device-plugin; nvidia-ctk cdi list",
+            ),
         };
     }
     GateResult::Passed { evidence }
@@ -185,7 +249,11 @@ mod tests {
     use super::*;
 
     fn share(device: Option<&str>, inside: &[&str]) -> Share {
-        Share { pod: "p".to_owned(), device: device.map(str::to_owned), inside: inside.iter().map(|&s| s.to_owned()).collect() }
+        Share {
+            pod: "p".to_owned(),
+            device: device.map(str::to_owned),
+            inside: inside.iter().map(|&s| s.to_owned()).collect(),
+        }
     }
 
     #[test]
@@ -193,15 +261,31 @@ mod tests {
         let passed = |shares: &[Share]| matches!(judge(shares, "n"), GateResult::Passed { .. });
         assert!(passed(&[share(Some("A::0"), &["A"]), share(Some("A::1"), &["A"])]));
         assert!(passed(&[share(None, &["A"]), share(None, &["A"])]));
-        assert!(!passed(&[share(Some("A::0"), &["A"]), share(Some("B::1"), &["B"])]), "nothing is shared");
-        assert!(!passed(&[share(Some("A::0"), &["A", "B"]), share(Some("A::1"), &["A", "B"])]), "more than its GPU is visible");
-        assert!(!passed(&[share(Some("B::0"), &["A"]), share(Some("B::1"), &["A"])]), "kubelet and NVML disagree");
-        assert!(!passed(&[share(Some("A::0"), &["A"]), share(Some("A::0"), &["A"])]), "the same slice twice");
+        assert!(
+            !passed(&[share(Some("A::0"), &["A"]), share(Some("B::1"), &["B"])]),
+            "nothing is shared"
+        );
+        assert!(
+            !passed(&[share(Some("A::0"), &["A", "B"]), share(Some("A::1"), &["A", "B"])]),
+            "more than its GPU is visible"
+        );
+        assert!(
+            !passed(&[share(Some("B::0"), &["A"]), share(Some("B::1"), &["A"])]),
+            "kubelet and NVML disagree"
+        );
+        assert!(
+            !passed(&[share(Some("A::0"), &["A"]), share(Some("A::0"), &["A"])]),
+            "the same slice twice"
+        );
     }
 
     #[test]
     fn replicas_of_the_config_reach_the_plugin() {
-        let mut map = documents("m", MANIFEST).unwrap().into_iter().find(|d| d["kind"] == "ConfigMap").unwrap();
+        let mut map = documents("m", MANIFEST)
+            .unwrap()
+            .into_iter()
+            .find(|d| d["kind"] == "ConfigMap")
+            .unwrap();
         set_replicas(&mut map, 7).unwrap();
         let text = map["data"]["time-slicing.yaml"].as_str().unwrap();
         let config: Value = serde_saphyr::from_str(text).unwrap();

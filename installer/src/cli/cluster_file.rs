@@ -25,12 +25,26 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
     let mut findings = Vec::new();
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| {
-        vec![Finding::new(Severity::Error, "config-unreadable-file", &shown, format!("the cluster file cannot be read: {e}"), format!("ls -l {shown}"))]
+        vec![Finding::new(
+            Severity::Error,
+            "config-unreadable-file",
+            &shown,
+            format!("the cluster file cannot be read: {e}"),
+            format!("ls -l {shown}"),
+        )]
     })?;
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     let codes: Vec<&str> = preflight::CODES.iter().map(|code| code.0).collect();
-    let around = Surroundings { home: &home, folder, sections: bedplate_substrates::SECTIONS, codes: &codes };
+    let around = Surroundings {
+        home: &home,
+        folder,
+        sections: bedplate_substrates::SECTIONS,
+        codes: &codes,
+    };
     let parsed = match config::parse(&shown, &text, &around) {
         Ok(parsed) => Some(parsed),
         Err(more) => {
@@ -38,12 +52,12 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
             None
         }
     };
-    if let Some(parsed) = &parsed {
-        if check_files {
-            findings.extend(config::check_files(&parsed.spec));
-        }
+    if let Some(parsed) = &parsed
+        && check_files
+    {
+        findings.extend(config::check_files(&parsed.spec));
     }
-    let agent = match AgentBinary::load(&agent_path(common)) {
+    let agent = match AgentBinary::load(agent_path(common)) {
         Ok(agent) => Some(agent),
         Err(e) => {
             findings.push(Finding::new(
@@ -60,7 +74,11 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
     match (parsed, agent) {
         (Some(parsed), Some(agent)) if !broken => {
             findings.extend(parsed.warnings);
-            Ok(Loaded { spec: parsed.spec, warnings: findings, agent })
+            Ok(Loaded {
+                spec: parsed.spec,
+                warnings: findings,
+                agent,
+            })
         }
         _ => Err(findings),
     }
@@ -73,6 +91,9 @@ pub(crate) fn artifacts(spec: &ClusterSpec) -> Result<(Index, ArtifactFiles), Ve
 
 fn agent_path(common: &Common) -> PathBuf {
     common.agent.clone().unwrap_or_else(|| {
-        std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("bedplate-agent"))).unwrap_or_else(|| "bedplate-agent".into())
+        std::env::current_exe()
+            .ok()
+            .and_then(|exe| Some(exe.parent()?.join("bedplate-agent")))
+            .unwrap_or_else(|| "bedplate-agent".into())
     })
 }

@@ -65,7 +65,10 @@ pub fn run() -> Exit {
             return error.print().map_or(Exit::Failed, |()| exit);
         }
     };
-    let common = Common { output: line.output, agent: line.agent };
+    let common = Common {
+        output: line.output,
+        agent: line.agent,
+    };
     match line.verb {
         Verb::Up(args) => up::run(&args, &common),
         Verb::Preflight(args) => preflight::run(&args, &common),
@@ -75,14 +78,17 @@ pub fn run() -> Exit {
 
 /// Runs a verb's asynchronous part. Made late, so that `rehearse` can move the only thread into a network namespace first.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, bedplate_protocol::Finding> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| {
-        bedplate_protocol::Finding::new(
-            bedplate_protocol::Severity::Error,
-            "no-threads",
-            "this machine",
-            format!("no threads can be started: {e}"),
-            "raise `ulimit -u` and `ulimit -n`",
-        )
-    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| {
+            bedplate_protocol::Finding::new(
+                bedplate_protocol::Severity::Error,
+                "no-threads",
+                "this machine",
+                format!("no threads can be started: {e}"),
+                "raise `ulimit -u` and `ulimit -n`",
+            )
+        })?;
     Ok(runtime.block_on(work))
 }

@@ -50,8 +50,20 @@ pub(crate) async fn look(loaded: &Loaded, machines: Vec<Machine>, output: Output
             match meet(machine, &loaded.agent, Stay::Lent, expect, progress).await {
                 Ok(lane) => {
                     let findings = judge(spec, node, &lane);
-                    let state = if findings.iter().any(Finding::blocks) { HostState::LeftOut } else { HostState::Fit };
-                    HostReport { name: node.name.clone(), state, gpus: gpu_lines(&lane.verdict), verdict: Some(lane.verdict), findings, unchanged: 0, changed: Vec::new() }
+                    let state = if findings.iter().any(Finding::blocks) {
+                        HostState::LeftOut
+                    } else {
+                        HostState::Fit
+                    };
+                    HostReport {
+                        name: node.name.clone(),
+                        state,
+                        gpus: gpu_lines(&lane.verdict),
+                        verdict: Some(lane.verdict),
+                        findings,
+                        unchanged: 0,
+                        changed: Vec::new(),
+                    }
                 }
                 Err(finding) => HostReport::lost(node, finding),
             }
@@ -126,7 +138,11 @@ pub(crate) fn gpu_lines(verdict: &Verdict) -> Vec<String> {
                 Health::Unknown => "unknown",
                 Health::Problem => "problem",
             };
-            format!("{} {} {health}", gpu.name.as_deref().unwrap_or("(no name)"), gpu.uuid.as_deref().unwrap_or("(no UUID)"))
+            format!(
+                "{} {} {health}",
+                gpu.name.as_deref().unwrap_or("(no name)"),
+                gpu.uuid.as_deref().unwrap_or("(no UUID)")
+            )
         })
         .collect()
 }
@@ -134,6 +150,14 @@ pub(crate) fn gpu_lines(verdict: &Verdict) -> Vec<String> {
 impl HostReport {
     /// A host that could not be met.
     pub(crate) fn lost(node: &NodeSpec, finding: Finding) -> Self {
-        Self { name: node.name.clone(), state: HostState::LeftOut, verdict: None, gpus: Vec::new(), findings: vec![finding], unchanged: 0, changed: Vec::new() }
+        Self {
+            name: node.name.clone(),
+            state: HostState::LeftOut,
+            verdict: None,
+            gpus: Vec::new(),
+            findings: vec![finding],
+            unchanged: 0,
+            changed: Vec::new(),
+        }
     }
 }

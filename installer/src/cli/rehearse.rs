@@ -46,7 +46,14 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
             eprintln!("no machines are kept under the name {}", loaded.spec.name);
             Exit::Done
         }
-        (Some(_), Args { keep: false, preflight: false, .. }) => refuse(&[kept_already(&loaded, &args.file)], common.output),
+        (
+            Some(_),
+            Args {
+                keep: false,
+                preflight: false,
+                ..
+            },
+        ) => refuse(&[kept_already(&loaded, &args.file)], common.output),
         (None, Args { preflight: true, .. }) => refuse(&[none_kept(&loaded, &args.file)], common.output),
         (kept, _) => {
             drop(kept);
@@ -59,9 +66,14 @@ fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> E
     let section = loaded.spec.sections.get("simulated").map(|section| &section.value);
     let spec = match Spec::read(section) {
         Ok(spec) => spec,
-        Err(finding) => return refuse(&[finding], output),
+        Err(finding) => return refuse(&[*finding], output),
     };
-    let nodes: Vec<_> = loaded.spec.nodes.iter().map(|node| (node.name.clone(), node.address)).collect();
+    let nodes: Vec<_> = loaded
+        .spec
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), node.address))
+        .collect();
     // Every mistake before anything is made: the artifacts too, which `up` would read only afterwards.
     let mut findings = cluster_file::artifacts(&loaded.spec).err().unwrap_or_default();
     let hosts = match Hosts::prepare(&loaded.spec.name, &spec, &nodes, options) {
@@ -76,7 +88,11 @@ fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> E
     if let Err(e) = hosts.up(|line| eprintln!("{line}")) {
         let finding = broken(&loaded, &e);
         let refused = refuse(&[finding], output);
-        return if args.keep { refused } else { remove(hosts, &loaded, output, refused) };
+        return if args.keep {
+            refused
+        } else {
+            remove(hosts, &loaded, output, refused)
+        };
     }
     let machines = hosts.machines();
     let name = loaded.spec.name.clone();
@@ -104,7 +120,10 @@ fn look_around(hosts: &Hosts, name: &str, file: &std::path::Path) {
         eprintln!("  {line}");
     }
     if let Ok(here) = std::env::current_dir() {
-        eprintln!("  ip netns exec bedplate-{name} kubectl --kubeconfig {}/kubeconfig get nodes,pods -A -o wide", here.display());
+        eprintln!(
+            "  ip netns exec bedplate-{name} kubectl --kubeconfig {}/kubeconfig get nodes,pods -A -o wide",
+            here.display()
+        );
     }
     eprintln!("Run up again on them:  bedplate rehearse --keep {}", file.display());
     eprintln!("Remove them:           bedplate rehearse --down {}", file.display());
@@ -143,7 +162,10 @@ fn kept_already(loaded: &Loaded, file: &std::path::Path) -> Finding {
         "rehearsal-kept",
         &loaded.spec.name,
         "machines of this name were kept by an earlier run, and a plain rehearsal would remove them at its end",
-        format!("bedplate rehearse --keep {0} (run on them again), or bedplate rehearse --down {0} (remove them)", file.display()),
+        format!(
+            "bedplate rehearse --keep {0} (run on them again), or bedplate rehearse --down {0} (remove them)",
+            file.display()
+        ),
     )
 }
 

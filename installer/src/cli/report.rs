@@ -61,13 +61,27 @@ pub(crate) struct Report {
 impl Report {
     /// The exit code that follows.
     pub(crate) fn exit(&self) -> Exit {
-        let gate_failed = self.gates.iter().any(|gate| matches!(gate.result, GateResult::Failed { .. }));
-        let nodes = self.hosts.iter().filter(|host| host.state != HostState::LeftOut).count();
+        let gate_failed = self
+            .gates
+            .iter()
+            .any(|gate| matches!(gate.result, GateResult::Failed { .. }));
+        let nodes = self
+            .hosts
+            .iter()
+            .filter(|host| host.state != HostState::LeftOut)
+            .count();
         if gate_failed || nodes == 0 || self.findings.iter().any(Finding::blocks) {
             return Exit::Failed;
         }
-        let unproven = self.gates.iter().any(|gate| matches!(gate.result, GateResult::Unproven { .. }));
-        if unproven || nodes < self.hosts.len() { Exit::Incomplete } else { Exit::Done }
+        let unproven = self
+            .gates
+            .iter()
+            .any(|gate| matches!(gate.result, GateResult::Unproven { .. }));
+        if unproven || nodes < self.hosts.len() {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        }
     }
 
     /// Whether nothing on any host and in the cluster had to be changed.
@@ -87,7 +101,13 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = String::new();
-        let width = self.hosts.iter().map(|host| host.name.len()).chain([4]).max().unwrap_or(4);
+        let width = self
+            .hosts
+            .iter()
+            .map(|host| host.name.len())
+            .chain([4])
+            .max()
+            .unwrap_or(4);
         let _ = writeln!(text, "{:width$}  {:8}  {:9}  GPUS", "HOST", "STATE", "HEALTH");
         for host in &self.hosts {
             let state = match host.state {
@@ -101,21 +121,35 @@ impl Report {
                 Some(Health::Unknown) => "unknown",
                 None => "not read",
             };
-            let gpus = if host.gpus.is_empty() { "none".to_owned() } else { host.gpus.join("\n") };
+            let gpus = if host.gpus.is_empty() {
+                "none".to_owned()
+            } else {
+                host.gpus.join("\n")
+            };
             for (n, gpu) in gpus.lines().enumerate() {
-                let (name, state, health) = if n == 0 { (host.name.as_str(), state, health) } else { ("", "", "") };
+                let (name, state, health) = if n == 0 {
+                    (host.name.as_str(), state, health)
+                } else {
+                    ("", "", "")
+                };
                 let _ = writeln!(text, "{name:width$}  {state:8}  {health:9}  {gpu}");
             }
         }
         self.changes(&mut text);
         for gate in &self.gates {
             let _ = match &gate.result {
-                GateResult::Passed { evidence } => writeln!(text, "gate {}: passed\n    {}", gate.name, evidence.join("\n    ")),
+                GateResult::Passed { evidence } => {
+                    writeln!(text, "gate {}: passed\n    {}", gate.name, evidence.join("\n    "))
+                }
                 GateResult::Failed { finding } => writeln!(text, "gate {}: failed\n    {finding}", gate.name),
                 GateResult::Unproven { reason } => writeln!(text, "gate {}: unproven: {reason}", gate.name),
             };
         }
-        for finding in self.findings.iter().chain(self.hosts.iter().flat_map(|host| &host.findings)) {
+        for finding in self
+            .findings
+            .iter()
+            .chain(self.hosts.iter().flat_map(|host| &host.findings))
+        {
             let _ = writeln!(text, "{finding}");
         }
         if let Some(path) = &self.kubeconfig {
@@ -130,7 +164,11 @@ impl Report {
         }
         if self.no_change() {
             let steps: usize = self.hosts.iter().map(|host| host.unchanged).sum();
-            let _ = writeln!(text, "no change: {steps} steps on {} hosts held already, as does every object in the cluster", self.hosts.len());
+            let _ = writeln!(
+                text,
+                "no change: {steps} steps on {} hosts held already, as does every object in the cluster",
+                self.hosts.len()
+            );
             return;
         }
         for host in &self.hosts {

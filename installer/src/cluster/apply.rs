@@ -47,8 +47,13 @@ pub async fn apply(client: &Client, manager: &str, object: Value) -> Result<Appl
         None => format!("{} {name}", types.kind),
     };
     let api = api_for(client, &types.api_version, &types.kind, wanted.namespace().as_deref());
-    let before = api.get_opt(&name).await.map_err(ClusterError::api(format!("read {described}")))?;
-    let applied = api.patch(&name, &PatchParams::apply(manager), &Patch::Apply(&object)).await;
+    let before = api
+        .get_opt(&name)
+        .await
+        .map_err(ClusterError::api(format!("read {described}")))?;
+    let applied = api
+        .patch(&name, &PatchParams::apply(manager), &Patch::Apply(&object))
+        .await;
     let applied = match (before, applied) {
         (_, Err(kube::Error::Api(status))) if status.code == 409 => {
             Applied::Conflict(conflict(&described, manager, &status.message))
@@ -61,10 +66,17 @@ pub async fn apply(client: &Client, manager: &str, object: Value) -> Result<Appl
             let after = serde_json::to_value(&after).unwrap_or_default();
             let changed = changed_paths(&object, &before, &after);
             // Controllers write to objects all the time: a new resource version with none of our fields changed is theirs.
-            if changed.is_empty() { Applied::Unchanged } else { Applied::Changed(changed) }
+            if changed.is_empty() {
+                Applied::Unchanged
+            } else {
+                Applied::Changed(changed)
+            }
         }
     };
-    Ok(AppliedObject { object: described, applied })
+    Ok(AppliedObject {
+        object: described,
+        applied,
+    })
 }
 
 /// The API for a kind, by the usual plural of its name.
@@ -100,7 +112,11 @@ fn walk(ours: &Value, before: &Value, after: &Value, path: String, paths: &mut V
     match ours {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 walk(value, &before[key], &after[key], path, paths);
             }
         }
@@ -131,7 +147,10 @@ mod tests {
             let documents = documents(name, text).unwrap();
             assert!(!documents.is_empty());
             for document in documents {
-                assert!(document["kind"].is_string() && document["metadata"]["name"].is_string(), "{name}: {document}");
+                assert!(
+                    document["kind"].is_string() && document["metadata"]["name"].is_string(),
+                    "{name}: {document}"
+                );
             }
         }
     }

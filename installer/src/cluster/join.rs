@@ -26,7 +26,9 @@ impl JoinToken {
     /// (kubernetes.io, "Authenticating with Bootstrap Tokens", read 2026-11-21).
     pub async fn create(client: &Client) -> Result<Self, ClusterError> {
         let (id, secret) = (random(6), random(16));
-        let expiry = Timestamp::now().checked_add(LIFE_MINUTES.minutes()).unwrap_or(Timestamp::MAX);
+        let expiry = Timestamp::now()
+            .checked_add(LIFE_MINUTES.minutes())
+            .unwrap_or(Timestamp::MAX);
         let object: Secret = serde_json::from_value(json!({
             "metadata": {"name": format!("bootstrap-token-{id}"), "namespace": "kube-system"},
             "type": "bootstrap.kubernetes.io/token",
@@ -40,8 +42,13 @@ impl JoinToken {
         }))
         .map_err(|e| ClusterError::Manifest("bootstrap token".to_owned(), e.to_string()))?;
         let api: Api<Secret> = Api::namespaced(client.clone(), "kube-system");
-        api.create(&PostParams::default(), &object).await.map_err(ClusterError::api("make a join token"))?;
-        Ok(Self { token: SecretString::new(format!("{id}.{secret}")), id })
+        api.create(&PostParams::default(), &object)
+            .await
+            .map_err(ClusterError::api("make a join token"))?;
+        Ok(Self {
+            token: SecretString::new(format!("{id}.{secret}")),
+            id,
+        })
     }
 
     /// Deletes the token.
@@ -60,19 +67,25 @@ impl JoinToken {
 fn random(length: usize) -> String {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut generator = rand::rng();
-    (0..length).map(|_| char::from(ALPHABET[generator.random_range(0..ALPHABET.len())])).collect()
+    (0..length)
+        .map(|_| char::from(ALPHABET[generator.random_range(0..ALPHABET.len())]))
+        .collect()
 }
 
 /// `sha256:<hex>` of the CA's public key (its DER `SubjectPublicKeyInfo`), as kubeadm's `caCertHashes` takes it, from the CA
 /// in the administrator's kubeconfig.
 pub fn ca_hash(kubeconfig: &SecretString) -> Result<String, ClusterError> {
     let bad = |why: String| ClusterError::Kubeconfig(why);
-    let parsed: serde_json::Value =
-        serde_saphyr::from_str(kubeconfig.expose()).map_err(|e| bad(e.to_string()))?;
+    let parsed: serde_json::Value = serde_saphyr::from_str(kubeconfig.expose()).map_err(|e| bad(e.to_string()))?;
     let data = parsed["clusters"][0]["cluster"]["certificate-authority-data"].as_str();
     let data = data.ok_or_else(|| bad("it names no certificate-authority-data".to_owned()))?;
-    let pem = base64::engine::general_purpose::STANDARD.decode(data).map_err(|e| bad(e.to_string()))?;
+    let pem = base64::engine::general_purpose::STANDARD
+        .decode(data)
+        .map_err(|e| bad(e.to_string()))?;
     let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).map_err(|e| bad(e.to_string()))?;
     let certificate = pem.parse_x509().map_err(|e| bad(e.to_string()))?;
-    Ok(format!("sha256:{}", hex::encode(Sha256::digest(certificate.public_key().raw))))
+    Ok(format!(
+        "sha256:{}",
+        hex::encode(Sha256::digest(certificate.public_key().raw))
+    ))
 }

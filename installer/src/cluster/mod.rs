@@ -48,7 +48,10 @@ impl ClusterError {
     /// An error of an API call.
     pub fn api(action: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let action = action.into();
-        move |source| Self::Api { action, source: Box::new(source) }
+        move |source| Self::Api {
+            action,
+            source: Box::new(source),
+        }
     }
 }
 
@@ -65,7 +68,10 @@ pub async fn client(kubeconfig: &SecretString) -> Result<kube::Client, ClusterEr
 pub fn write_kubeconfig(path: &Path, kubeconfig: &SecretString) -> Result<(), ClusterError> {
     use std::io::Write;
     let error = |e| ClusterError::Write(path.to_path_buf(), e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     // tempfile makes its files 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(error)?;
     file.write_all(kubeconfig.expose().as_bytes()).map_err(error)?;

@@ -19,8 +19,15 @@ pub async fn all_ready(
     let api: Api<Node> = Api::all(client.clone());
     until("every node to be Ready", limit, tell, || async {
         let nodes = api.list(&ListParams::default()).await?;
-        let waiting: Vec<String> = boot_ids.iter().filter_map(|(name, boot_id)| not_ready(&nodes.items, name, boot_id)).collect();
-        Ok(if waiting.is_empty() { Seen::Yes(()) } else { Seen::NotYet(waiting.join(", ")) })
+        let waiting: Vec<String> = boot_ids
+            .iter()
+            .filter_map(|(name, boot_id)| not_ready(&nodes.items, name, boot_id))
+            .collect();
+        Ok(if waiting.is_empty() {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(waiting.join(", "))
+        })
     })
     .await
 }
@@ -30,15 +37,24 @@ fn not_ready(nodes: &[Node], name: &str, boot_id: &str) -> Option<String> {
     let Some(node) = nodes.iter().find(|node| node.metadata.name.as_deref() == Some(name)) else {
         return Some(format!("{name} has not registered"));
     };
-    let Some(status) = &node.status else { return Some(format!("{name} has no status")) };
+    let Some(status) = &node.status else {
+        return Some(format!("{name} has no status"));
+    };
     let reported = status.node_info.as_ref().map(|info| info.boot_id.as_str());
     if reported != Some(boot_id) {
         return Some(format!("{name} speaks of an earlier boot"));
     }
-    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Ready");
     match ready {
         Some(condition) if condition.status == "True" => None,
-        Some(condition) => Some(format!("{name}: {}", condition.message.as_deref().unwrap_or("not Ready"))),
+        Some(condition) => Some(format!(
+            "{name}: {}",
+            condition.message.as_deref().unwrap_or("not Ready")
+        )),
         None => Some(format!("{name} has no Ready condition")),
     }
 }
@@ -50,8 +66,14 @@ pub async fn allocatable_gpus(client: &Client) -> Result<BTreeMap<String, i64>, 
         .items
         .into_iter()
         .map(|node| {
-            let quantity = node.status.and_then(|s| s.allocatable).and_then(|a| a.get("nvidia.com/gpu").cloned());
-            (node.metadata.name.unwrap_or_default(), quantity.and_then(|q| q.0.parse().ok()).unwrap_or(0))
+            let quantity = node
+                .status
+                .and_then(|s| s.allocatable)
+                .and_then(|a| a.get("nvidia.com/gpu").cloned());
+            (
+                node.metadata.name.unwrap_or_default(),
+                quantity.and_then(|q| q.0.parse().ok()).unwrap_or(0),
+            )
         })
         .collect())
 }

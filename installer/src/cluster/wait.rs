@@ -36,10 +36,17 @@ where
             Err(e) => e.to_string(),
         };
         if begun.elapsed() >= limit {
-            return Err(ClusterError::TimedOut { what: what.to_owned(), seconds: limit.as_secs(), last });
+            return Err(ClusterError::TimedOut {
+                what: what.to_owned(),
+                seconds: limit.as_secs(),
+                last,
+            });
         }
         if told.elapsed() >= Duration::from_secs(1) {
-            tell(format!("waiting for {what} since {} s: {last}", begun.elapsed().as_secs()));
+            tell(format!(
+                "waiting for {what} since {} s: {last}",
+                begun.elapsed().as_secs()
+            ));
             told = Instant::now();
         }
         tokio::time::sleep(BETWEEN_READS).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How long a host may take to answer: a server's firmware takes minutes to start, and a person who waits longer than this
 /// wants to be told.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(60);
+pub const CONNECT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Whether the agent stays on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,22 @@ pub async fn meet(
     let verdict = session.check(expect).await.map_err(unreachable)?;
     progress.line(
         &name,
-        &format!("{}, kernel {}, {} GPU(s) by NVML", facts.os.pretty_name, facts.kernel.release, facts.nvml.gpus.len()),
+        &format!(
+            "{}, kernel {}, {} GPU(s) by NVML",
+            facts.os.pretty_name,
+            facts.kernel.release,
+            facts.nvml.gpus.len()
+        ),
     );
-    Ok(Lane { machine, connection, session, hello, facts, verdict, clock_offset })
+    Ok(Lane {
+        machine,
+        connection,
+        session,
+        hello,
+        facts,
+        verdict,
+        clock_offset,
+    })
 }
 
 /// How far a clock that showed `theirs` is outside the interval in which it was read.
@@ -93,10 +106,12 @@ fn offset(asked: Timestamp, theirs: Timestamp, answered: Timestamp) -> SignedDur
 /// The finding for a host that does not go on because of an error on the way to it. An agent that refused has said why
 /// itself; its first finding is passed on, the others are evidence.
 pub fn lost(name: &str, address: &str, error: &SshError) -> Finding {
-    if let SshError::Refused { findings, .. } = error {
-        if let Some((first, others)) = findings.split_first() {
-            return others.iter().fold(first.clone(), |all, other| all.with_evidence(other.message.clone()));
-        }
+    if let SshError::Refused { findings, .. } = error
+        && let Some((first, others)) = findings.split_first()
+    {
+        return others
+            .iter()
+            .fold(first.clone(), |all, other| all.with_evidence(other.message.clone()));
     }
     let text = error.to_string();
     let again = format!("make `ssh {address}` work with the config's user and key, then run the same command again");

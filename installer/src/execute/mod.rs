@@ -25,8 +25,13 @@ pub struct StageReport {
 impl StageReport {
     /// Takes in one event.
     pub fn add(&mut self, event: &Event) {
-        let bedplate_protocol::EventKind::StepFinished { outcome } = &event.kind else { return };
-        let step = event.step.clone().unwrap_or_else(|| StepId::new("run", event.run.as_str()));
+        let bedplate_protocol::EventKind::StepFinished { outcome } = &event.kind else {
+            return;
+        };
+        let step = event
+            .step
+            .clone()
+            .unwrap_or_else(|| StepId::new("run", event.run.as_str()));
         match outcome {
             Outcome::AlreadyDone | Outcome::Skipped { .. } => self.unchanged += 1,
             Outcome::Changed { before } => self.changed.push((step, before.clone())),

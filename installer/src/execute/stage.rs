@@ -67,7 +67,10 @@ fn unknown_artifact(host: &str, sha256: &Sha256Hex) -> Finding {
         Severity::Error,
         "artifact-unknown",
         host,
-        format!("the host asks for an artifact {} that the artifact directory does not have", sha256.short()),
+        format!(
+            "the host asks for an artifact {} that the artifact directory does not have",
+            sha256.short()
+        ),
         "this is a fault of bedplate: please report it with the output of `bedplate up -v`",
     )
 }
@@ -105,8 +108,14 @@ async fn follow(
         })
         .await
         .map_err(|e| lost(&name, &address, &e))?;
-        let deployed = connection.put_agent(agent).await.map_err(|e| lost(&name, &address, &e))?;
-        lane.session = connection.session(&deployed).await.map_err(|e| lost(&name, &address, &e))?;
+        let deployed = connection
+            .put_agent(agent)
+            .await
+            .map_err(|e| lost(&name, &address, &e))?;
+        lane.session = connection
+            .session(&deployed)
+            .await
+            .map_err(|e| lost(&name, &address, &e))?;
         lane.hello = lane.session.hello().clone();
         lane.connection = connection;
     }
@@ -129,9 +138,16 @@ pub fn read_artifacts(directory: &Path) -> Result<(bedplate_protocol::artifacts:
     let text = std::fs::read_to_string(&index_path).map_err(|e| bad(format!("it cannot be read: {e}")))?;
     let index: Index = serde_saphyr::from_str(&text).map_err(|e| bad(format!("it is no artifact index: {e}")))?;
     if index.version != 1 {
-        return Err(bad(format!("its version is {}, this bedplate reads version 1", index.version)));
+        return Err(bad(format!(
+            "its version is {}, this bedplate reads version 1",
+            index.version
+        )));
     }
-    let listed = index.programs.iter().map(|p| (&p.file, &p.sha256)).chain(index.images.iter().map(|i| (&i.file, &i.sha256)));
+    let listed = index
+        .programs
+        .iter()
+        .map(|p| (&p.file, &p.sha256))
+        .chain(index.images.iter().map(|i| (&i.file, &i.sha256)));
     let mut files = ArtifactFiles::new();
     let mut findings = Vec::new();
     for (file, sha256) in listed {
@@ -144,7 +160,11 @@ pub fn read_artifacts(directory: &Path) -> Result<(bedplate_protocol::artifacts:
             Err(e) => findings.extend(bad(format!("{} cannot be read: {e}", path.display()))),
         }
     }
-    if findings.is_empty() { Ok((index, files)) } else { Err(findings) }
+    if findings.is_empty() {
+        Ok((index, files))
+    } else {
+        Err(findings)
+    }
 }
 
 fn differs(path: &Path, wanted: &Sha256Hex, found: &Sha256Hex) -> Finding {

@@ -28,7 +28,11 @@ impl Progress {
     /// Lines on any writer.
     pub fn to<'a>(out: Box<dyn Write + Send>, hosts: impl Iterator<Item = &'a str>) -> Self {
         let width = hosts.map(str::len).chain(["cluster".len()]).max().unwrap_or(7);
-        Self { begun: Instant::now(), width, out: Arc::new(Mutex::new(out)) }
+        Self {
+            begun: Instant::now(),
+            width,
+            out: Arc::new(Mutex::new(out)),
+        }
     }
 
     /// Seconds since the run began.
@@ -51,9 +55,15 @@ impl Progress {
     pub fn event(&self, host: &str, event: &Event) {
         let step = event.step.as_ref().map_or("", |step| step.as_str());
         match &event.kind {
-            EventKind::StepFinished { outcome: Outcome::Changed { .. } } => self.line(host, &format!("{step} done")),
-            EventKind::StepFinished { outcome: Outcome::WouldChange { diff } } => self.line(host, &format!("{step} would change: {diff}")),
-            EventKind::StepFinished { outcome: Outcome::Failed { finding } } => self.line(host, &finding.to_string()),
+            EventKind::StepFinished {
+                outcome: Outcome::Changed { .. },
+            } => self.line(host, &format!("{step} done")),
+            EventKind::StepFinished {
+                outcome: Outcome::WouldChange { diff },
+            } => self.line(host, &format!("{step} would change: {diff}")),
+            EventKind::StepFinished {
+                outcome: Outcome::Failed { finding },
+            } => self.line(host, &finding.to_string()),
             EventKind::StepWaiting { waiting_for, since } => {
                 self.line(host, &format!("{step} waits for {waiting_for} since {since:.0}"));
             }
@@ -66,11 +76,11 @@ impl Progress {
         let (progress, about) = (self.clone(), about.to_owned());
         let last = Mutex::new(Instant::now());
         move |text| {
-            if let Ok(mut last) = last.lock() {
-                if last.elapsed() >= WAIT_WORTH_A_LINE {
-                    *last = Instant::now();
-                    progress.line(&about, &text);
-                }
+            if let Ok(mut last) = last.lock()
+                && last.elapsed() >= WAIT_WORTH_A_LINE
+            {
+                *last = Instant::now();
+                progress.line(&about, &text);
             }
         }
     }

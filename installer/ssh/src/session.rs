@@ -136,7 +136,7 @@ impl Session {
         let local = |e: &str| SshError::LocalFile {
             path: path.into(),
             detail: format!("cannot send the artifact: {e}"),
-            cure: "verify the artifact directory: `bedplate artifacts verify`".into(),
+            cure: "compare the artifact directory with its index: `tests/tools/build --from DIR`".into(),
         };
         let mut file = tokio::fs::File::open(path).await.map_err(|e| local(&e.to_string()))?;
         let size = file.metadata().await.map_err(|e| local(&e.to_string()))?.len();

@@ -1,4 +1,6 @@
 //! What this machine has, read before and after a rehearsal so that what is left behind can be named. Reads only.
+//!
+//! Other rehearsals may come, go and work meanwhile; what carries their name is theirs and is not listed.
 
 use super::cgroup;
 use std::collections::BTreeSet;
@@ -28,21 +30,37 @@ const MOVING: &[&str] = &[
 ];
 
 impl Census {
-    /// Reads mounts, links, sysctls, cgroups, nft rules, named network namespaces, and processes of simulated machines.
-    pub fn read() -> Self {
+    /// Reads mounts, links, sysctls, nft rules and named network namespaces of this machine, and the cgroups and processes of
+    /// `rehearsal`.
+    pub fn read(rehearsal: &str) -> Self {
+        let own = super::network::name(rehearsal);
+        let others = namespaces().into_iter().any(|name| name != own);
         let mut lines = BTreeSet::new();
         for line in fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines() {
-            lines.insert(format!("mount {line}"));
-        }
-        for (kind, directory) in [("link", "/sys/class/net"), ("network namespace", "/run/netns")] {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                lines.insert(format!("{kind} {}", entry.file_name().to_string_lossy()));
+            let path = line.split(' ').nth(1).unwrap_or_default();
+            let name = path.strip_prefix("/run/netns").map(|name| name.trim_start_matches('/'));
+            // The directory itself is mounted as long as anybody's namespace is named in it.
+            if name.is_none_or(|name| name == own || (name.is_empty() && !others)) {
+                lines.insert(format!("mount {line}"));
             }
         }
+        for entry in fs::read_dir("/sys/class/net").into_iter().flatten().flatten() {
+            lines.insert(format!("link {}", entry.file_name().to_string_lossy()));
+        }
+        lines.extend(
+            namespaces()
+                .into_iter()
+                .filter(|name| *name == own)
+                .map(|name| format!("network namespace {name}")),
+        );
         sysctls(Path::new("/proc/sys"), &mut lines);
         for (root, _) in cgroup::hierarchies() {
-            // Cgroups of others come and go; ours all lie beneath one name.
-            groups(&root.join("bedplate"), &mut lines);
+            let parent = root.join("bedplate");
+            groups(&parent.join(rehearsal), &mut lines);
+            // The folder of all rehearsals goes with the last of them.
+            if parent.is_dir() && !cgroup::has_children(&parent) {
+                lines.insert(format!("cgroup {}", parent.display()));
+            }
         }
         if let Ok(rules) = super::command::run("list nft rules", "nft", &["list", "ruleset"]) {
             for (number, line) in rules.lines().enumerate() {
@@ -55,7 +73,7 @@ impl Census {
                 continue;
             };
             let cmdline = String::from_utf8_lossy(&cmdline).replace('\0', " ");
-            if cmdline.contains("/rehearsals/") && cmdline.contains("/hosts/") {
+            if cmdline.contains(&format!("/rehearsals/{rehearsal}/")) {
                 lines.insert(format!("process {} {cmdline}", entry.file_name().to_string_lossy()));
             }
         }
@@ -68,6 +86,14 @@ impl Census {
         new.chain(before.0.difference(&self.0).map(|line| format!("- {line}")))
             .collect()
     }
+}
+
+/// Named network namespaces of rehearsals.
+fn namespaces() -> Vec<String> {
+    let entries = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fn sysctls(directory: &Path, lines: &mut BTreeSet<String>) {

@@ -157,6 +157,11 @@ fn remove(group: &Path) -> io::Result<()> {
     fs::remove_dir(group)
 }
 
+/// Whether any cgroup lies beneath this one.
+pub(super) fn has_children(group: &Path) -> bool {
+    !children(group).is_empty()
+}
+
 fn children(group: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(group) else {
         return Vec::new();

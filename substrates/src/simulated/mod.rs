@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// From start to sshd's greeting: 1 s in the lab, 20 s on a machine that builds beside it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
 /// Something went wrong with machines that had passed every check.
 #[derive(Debug, thiserror::Error)]
@@ -321,12 +321,12 @@ impl Hosts {
     pub fn ssh(&self, name: &str, line: &str) -> Result<String, HostsError> {
         let record = self.record(name)?;
         let known = self.directory.join("known_hosts");
-        let keys = self
+        let keys: Vec<String> = self
             .access()
             .iter()
-            .map(|a| format!("{} {}\n", a.address, a.host_key))
-            .collect::<String>();
-        state::write(&known, 0o600, &keys)?;
+            .map(|a| format!("{} {}", a.address, a.host_key))
+            .collect();
+        state::write(&known, 0o600, &format!("{}\n", keys.join("\n")))?;
         let mut words = vec!["60".to_owned(), "ssh".into(), "-n".into(), "-i".into()];
         words.push(self.directory.join("key").to_string_lossy().into_owned());
         for option in [

@@ -41,6 +41,10 @@ pub const MAX_GPUS: u32 = 16;
 
 impl Spec {
     /// Reads the section. An absent section is a spec without GPUs.
+    #[allow(
+        clippy::result_large_err,
+        reason = "read once a run; a finding is what the caller prints"
+    )]
     pub fn read(section: Option<&serde_json::Value>) -> Result<Self, Finding> {
         let Some(section) = section else {
             return Ok(Self::default());
