@@ -66,7 +66,7 @@ fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> E
     let section = loaded.spec.sections.get("simulated").map(|section| &section.value);
     let spec = match Spec::read(section) {
         Ok(spec) => spec,
-        Err(finding) => return refuse(&[*finding], output),
+        Err(finding) => return refuse(&[finding], output),
     };
     let nodes: Vec<_> = loaded
         .spec
