@@ -263,6 +263,13 @@ impl Hosts {
         Ok(())
     }
 
+    /// Whether any of the machines runs. None does after this machine was restarted or a rehearsal was killed outright.
+    pub fn any_running(&self) -> bool {
+        let runs =
+            |record: &HostRecord| Process::read(&self.host(record).join("supervisor.pid")).is_some_and(Process::runs);
+        self.state.hosts.iter().any(runs)
+    }
+
     /// Moves the calling thread, and everything it starts from now on, into the rehearsal's network namespace. Before other
     /// threads exist this is the whole process.
     pub fn enter(&self) -> Result<(), HostsError> {
