@@ -45,18 +45,22 @@ impl Spec {
         clippy::result_large_err,
         reason = "read once a run; a finding is what the caller prints"
     )]
-    pub fn read(section: Option<&serde_json::Value>) -> Result<Self, Box<Finding>> {
+    #[allow(
+        clippy::result_large_err,
+        reason = "read once a run; a finding is what the caller prints"
+    )]
+    pub fn read(section: Option<&serde_json::Value>) -> Result<Self, Finding> {
         let Some(section) = section else {
             return Ok(Self::default());
         };
         serde_json::from_value(section.clone()).map_err(|error| {
-            Box::new(Finding::new(
+            Finding::new(
                 Severity::Error,
                 "simulated-section-invalid",
                 "simulated",
                 format!("the section `simulated` cannot be read: {error}"),
                 "write it as: simulated: {gpus: {<node>: {profile: h100-80gb-hbm3, count: 2}}}",
-            ))
+            )
         })
     }
 
