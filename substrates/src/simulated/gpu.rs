@@ -12,7 +12,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// A driver that NVIDIA has released: <https://www.nvidia.com/en-us/drivers/details/254665/>, 2025-09-30; supports both profiles.
+/// The version that the simulated library's file carries. A choice, not a claim: 580 is a branch whose CUDA version the
+/// library's own documentation sources.
 pub const DRIVER_VERSION: &str = "580.95.05";
 /// What driver 580 supports: CUDA Toolkit 13.0 release notes, table 2, 2025-08.
 const CUDA_VERSION: &str = "13.0";
@@ -113,7 +114,8 @@ pub(super) fn install(upper: &Path, host: &str, gpus: &Gpus, nvml: &SimulatedNvm
         0o444,
         &format!("{DRIVER_VERSION}\n"),
     )?;
-    // The open kernel modules' own form of the line; only the version and the flavour are read from it.
+    // Written from memory of the open modules' line, not copied from a machine: only `Open Kernel Module` and the version
+    // are meant to be read from it.
     let version = format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {DRIVER_VERSION}  Release Build\n");
     state::write(&hardware.join("proc/driver/nvidia/version"), 0o444, &version)?;
     Ok(())

@@ -36,7 +36,7 @@ pub struct Gpus {
     pub count: u32,
 }
 
-/// More than any server board carries (HGX: 8; PCIe expansion: 16), and what one PCI bus has room for here.
+/// A limit of ours, so that a slip of the finger is a finding and not a thousand device nodes.
 pub const MAX_GPUS: u32 = 16;
 
 impl Spec {

@@ -16,10 +16,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ssh-keygen", "openssh-client"),
 ];
 
-/// The root file system of the machines: 330 MB by `du` on 2026-11-21, doubled while its packages are unpacked.
+/// The root file system of the machines: 248 MB by `du` on 2026-11-21; the rest is room for packages being unpacked.
 const ROOTFS_BYTES: u64 = 1 << 30;
-/// One machine with Kubernetes' images unpacked: 1.3 GB on a control plane in the lab of 2026-11-21, and kubelet's
-/// `evictionHard` keeps 1 GiB free.
+/// A guess for one machine with Kubernetes' images unpacked, beside the 1 GiB that kubelet's `evictionHard` keeps free.
 const HOST_BYTES: u64 = 5 << 29;
 /// `OVERLAYFS_SUPER_MAGIC` of linux/magic.h: an overlay's upper directory must not lie on another overlay.
 const OVERLAYFS_MAGIC: i64 = 0x794c_7630;
