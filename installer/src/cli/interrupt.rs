@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the run stops listening; hosts finish the step they are in and their journals say where they are.
+//! Ctrl-C and SIGTERM: the run stops listening; hosts go on with the plan they have, and their journals say where they are.
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -37,6 +37,14 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     };
     let options = Options::default();
     let kept = match Hosts::existing(&loaded.spec.name, &options) {
+        // Nothing of it runs: what a killed rehearsal or a restart of this machine has left, kept by nobody.
+        Ok(Some(left)) if !args.down && !left.any_running() => {
+            eprintln!("removing what an earlier rehearsal left");
+            if let Err(e) = left.down() {
+                return refuse(&[broken(&loaded, &e)], common.output);
+            }
+            None
+        }
         Ok(kept) => kept,
         Err(e) => return refuse(&[broken(&loaded, &e)], common.output),
     };

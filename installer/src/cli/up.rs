@@ -69,7 +69,7 @@ pub(crate) async fn bring_up(loaded: Loaded, machines: Vec<Machine>, output: Out
     let report = tokio::select! {
         report = run.whole(machines) => report,
         () = super::interrupt::wait() => {
-            progress.line("cluster", "interrupted: hosts finish the step they are in; `bedplate up` again goes on from there");
+            progress.line("cluster", "interrupted: a host that has begun its plan goes on with it; when it is through, `bedplate up` again goes on from there");
             return Exit::Interrupted;
         }
     };

@@ -6,7 +6,7 @@
 pub mod lane;
 pub mod stage;
 
-use bedplate_protocol::{Event, Finding, Outcome, StepId};
+use bedplate_protocol::{Event, EventKind, Finding, Outcome, RunStatus, Severity, StepId};
 use serde::Serialize;
 
 /// What one host's plan came to, step by step.
@@ -25,8 +25,15 @@ pub struct StageReport {
 impl StageReport {
     /// Takes in one event.
     pub fn add(&mut self, event: &Event) {
-        let bedplate_protocol::EventKind::StepFinished { outcome } = &event.kind else {
-            return;
+        let outcome = match &event.kind {
+            EventKind::StepFinished { outcome } => outcome,
+            EventKind::RunFinished {
+                status: RunStatus::Cancelled,
+            } => {
+                self.failed.push(cancelled(event));
+                return;
+            }
+            _ => return,
         };
         let step = event
             .step
@@ -46,5 +53,54 @@ impl StageReport {
         self.changed.extend(other.changed);
         self.would_change.extend(other.would_change);
         self.failed.extend(other.failed);
+    }
+}
+
+fn cancelled(event: &Event) -> Finding {
+    Finding::new(
+        Severity::Error,
+        "run-cancelled",
+        event.run.as_str(),
+        "somebody stopped this host's run between two steps",
+        "run the same command again: it goes on from there",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bedplate_protocol::RunId;
+
+    fn event(kind: EventKind) -> Event {
+        let run = RunId::new("1-found").unwrap();
+        Event {
+            run,
+            seq: 1,
+            boot_id: "b".to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            step: Some(StepId::new("file", "/a")),
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_is_never_a_node() {
+        let mut report = StageReport::default();
+        report.add(&event(EventKind::RunFinished {
+            status: RunStatus::Cancelled,
+        }));
+        assert_eq!(report.failed[0].code, "run-cancelled");
+    }
+
+    #[test]
+    fn what_changed_and_what_held_are_told_apart() {
+        let mut report = StageReport::default();
+        report.add(&event(EventKind::StepFinished {
+            outcome: Outcome::AlreadyDone,
+        }));
+        report.add(&event(EventKind::StepFinished {
+            outcome: Outcome::Changed { before: "0".to_owned() },
+        }));
+        assert_eq!((report.unchanged, report.changed.len(), report.failed.len()), (1, 1, 0));
     }
 }
