@@ -1,0 +1,70 @@
+//! The built programs and artifacts, and running them. Called by every whole-system test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.canonicalize().expect("the workspace is above this crate")
+}
+
+/// A built program or library by its file name, of the release build if there is one.
+pub fn program(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    // One profile for all: a release `bedplate` is never tried with an agent of another build.
+    let profile = if target.join("release/bedplate").is_file() {
+        "release"
+    } else {
+        "debug"
+    };
+    existing(target.join(profile).join(name))
+}
+
+/// Where bedplate keeps what is made once a machine, as it finds it itself.
+pub fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache/bedplate");
+    std::env::var_os("BEDPLATE_CACHE").map_or_else(home, PathBuf::from)
+}
+
+/// The artifact directory that `tests/tools/prepare` makes.
+pub fn artifacts() -> PathBuf {
+    let directory = cache().join("rehearsal");
+    existing(directory.join("index.yaml"));
+    directory
+}
+
+fn existing(path: PathBuf) -> PathBuf {
+    assert!(path.is_file(), "{} is missing: run tests/tools/prepare", path.display());
+    path
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+/// Runs a program to its end, without input.
+pub fn run(command: &mut Command) -> Ran {
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// Runs `bedplate` in a folder.
+pub fn bedplate(folder: &Path, arguments: &[&str]) -> Ran {
+    run(Command::new(program("bedplate")).args(arguments).current_dir(folder))
+}
