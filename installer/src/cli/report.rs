@@ -7,6 +7,9 @@ use bedplate_protocol::{Finding, Health, StepId, Verdict};
 use serde::Serialize;
 use std::fmt::Write as _;
 
+/// More changes than this on a host are an installation, not a drift; the table then gives their number.
+const MANY: usize = 12;
+
 /// One host's part.
 #[derive(Debug, Serialize)]
 pub(crate) struct HostReport {
@@ -173,8 +176,14 @@ impl Report {
         }
         for host in &self.hosts {
             // A first run changes everything; naming each step would bury what matters.
-            if host.unchanged == 0 && !host.changed.is_empty() {
-                let _ = writeln!(text, "{}: {} steps done", host.name, host.changed.len());
+            if host.changed.len() > MANY {
+                let _ = writeln!(
+                    text,
+                    "{}: {} steps done, {} held already (`--output json` names each)",
+                    host.name,
+                    host.changed.len(),
+                    host.unchanged
+                );
             } else {
                 for (step, before) in &host.changed {
                     let _ = writeln!(text, "{}: changed {step} ({before})", host.name);
