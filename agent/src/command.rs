@@ -244,7 +244,8 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
 /// A process that left the group may hold the pipe for ever; what the program itself printed arrives at once.
 fn text(pipe: &mpsc::Receiver<Vec<u8>>) -> String {
     let bytes = pipe.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+    // Programs colour what they print for a terminal; a finding is read in logs and JSON.
+    anstream::adapter::strip_str(&String::from_utf8_lossy(&bytes)).to_string()
 }
 
 fn tail(stdout: &str, stderr: &str) -> Vec<String> {

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 const PACKAGES: &str = "systemd,systemd-sysv,systemd-timesyncd,libpam-systemd,dbus,openssh-server,iproute2,iputils-ping,procps,\
 ca-certificates,kmod,mount,util-linux,iptables,nftables,conntrack,ethtool,socat,ipset,curl,sudo";
 const SUITE: &str = "bookworm";
-const DEBIAN: &str = "http://deb.debian.org/debian";
 
 /// The root file system could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +65,16 @@ pub(super) fn ensure(cache: &Path, mirror: Option<&str>) -> Result<PathBuf, Root
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(at(&partial))?;
     }
-    let mirror = mirror.unwrap_or(DEBIAN);
     let include = format!("--include={PACKAGES}");
     // Every machine has its own identity: what the packages generated must not be shared through the lower layer.
     let forget = "--customize-hook=rm -f \"$1\"/etc/ssh/ssh_host_*; : > \"$1\"/etc/machine-id; rm -f \"$1\"/etc/hostname \"$1\"/etc/resolv.conf";
     let target = partial.to_string_lossy();
-    let arguments = ["--quiet", "--variant=minbase", &include, forget, SUITE, &target, mirror];
+    let mut arguments = vec!["--quiet", "--variant=minbase", &include, forget, SUITE, &target];
+    // Without one, mmdebstrap takes Debian's own and its security updates.
+    arguments.extend(mirror);
     command::run("make the machines' root file system", "mmdebstrap", &arguments).map_err(|source| {
         RootfsError::Mmdebstrap {
-            mirror: mirror.to_owned(),
+            mirror: mirror.unwrap_or("Debian's own mirror").to_owned(),
             source,
         }
     })?;
