@@ -2,7 +2,7 @@
 //! `bedplate preflight` is compared with. Called by `tests/benchmarks/run`.
 //!
 //! `benchmark-exec KEY KNOWN_HOSTS ADDRESS…` exits 0 when `true` ended with 0 on every host. A host key that is not in
-//! KNOWN_HOSTS is refused.
+//! `KNOWN_HOSTS` is refused.
 
 use futures::future::try_join_all;
 use russh::ChannelMsg;
