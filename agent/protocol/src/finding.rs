@@ -1,5 +1,6 @@
 //! The one shape for everything a person must hear.
 
+use crate::RecommendedAction;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,6 +43,9 @@ pub struct Finding {
     /// The cure: a command or an exact edit. Empty only for [`Severity::Info`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// What `remedy` amounts to, for programs; only findings about a node's health have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<RecommendedAction>,
     /// Why the config accepts this finding, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
@@ -63,8 +67,16 @@ impl Finding {
             message: message.into(),
             evidence: Vec::new(),
             remedy: remedy.into(),
+            action: None,
             accepted: None,
         }
+    }
+
+    /// The same finding with what should be done about it.
+    #[must_use]
+    pub fn with_action(mut self, action: RecommendedAction) -> Self {
+        self.action = Some(action);
+        self
     }
 
     /// The same finding with one more piece of evidence.

@@ -22,7 +22,7 @@ pub use ids::{Epoch, RunId, Sha256Hex, StepId};
 pub use message::{Hello, Request, Response};
 pub use plan::{Mode, NodePlan, StepKind, StepSpec};
 pub use secret::SecretString;
-pub use verdict::{GpuVerdict, Health, Verdict};
+pub use verdict::{GpuVerdict, Health, RecommendedAction, Verdict};
 
 /// The oldest message format this build understands.
 pub const PROTOCOL_MIN: u32 = 1;

@@ -15,6 +15,35 @@ pub enum Health {
     Problem,
 }
 
+/// What should be done about a fault, on a ladder: each rung includes what the one before it would cure. Names after NVIDIA's
+/// own buckets (XID catalogue: `RESTART_APP`, `RESET_GPU`, `RESTART_BM`, `CONTACT_SUPPORT`; docs.nvidia.com/deploy/xid-errors).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecommendedAction {
+    /// Start the workload again.
+    RestartApp,
+    /// Reset the GPU, once nothing uses it.
+    ResetGpu,
+    /// Reboot the node.
+    Reboot,
+    /// Take the power away and give it back.
+    PowerCycle,
+    /// A person must look at the hardware, or its vendor.
+    Service,
+}
+
+impl std::fmt::Display for RecommendedAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::RestartApp => "restart app",
+            Self::ResetGpu => "reset GPU",
+            Self::Reboot => "reboot",
+            Self::PowerCycle => "power cycle",
+            Self::Service => "service",
+        })
+    }
+}
+
 /// One GPU's verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuVerdict {
@@ -28,6 +57,9 @@ pub struct GpuVerdict {
     pub pci_address: Option<String>,
     /// The judgement.
     pub health: Health,
+    /// The one thing to do: the highest rung that any of its findings asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<RecommendedAction>,
 }
 
 /// The whole node's verdict.
@@ -37,6 +69,9 @@ pub struct Verdict {
     pub health: Health,
     /// One entry per GPU that NVML counted.
     pub gpus: Vec<GpuVerdict>,
+    /// The one thing to do: the highest rung that any finding asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<RecommendedAction>,
     /// Why.
     pub findings: Vec<Finding>,
 }

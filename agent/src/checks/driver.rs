@@ -1,9 +1,8 @@
 //! Whether NVIDIA's driver works, and which part of it does not: the first cause that explains the rest, and only that.
 //! Called by [`super::judge`] only.
 
-use super::gpus_on_pci;
+use super::{Observation, gpus_on_pci};
 use bedplate_protocol::facts::NvmlStatus;
-use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 
 /// `NVML_ERROR_NO_PERMISSION`, `NVML_ERROR_LIB_RM_VERSION_MISMATCH` (nvml.h of go-nvml v0.13.4-0, `nvmlReturn_t`).
@@ -13,7 +12,8 @@ const VERSION_MISMATCH: i32 = 18;
 const WITHOUT_DRIVER: &[i32] = &[9, 28];
 
 /// At most one finding about the driver as a whole, and one for each device node that a working driver lacks.
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     if gpus_on_pci(facts).is_empty() && facts.nvml.status != NvmlStatus::Ready {
         let silent = if nothing_to_drive(&facts.nvml.status) {
             None
@@ -21,13 +21,13 @@ pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Fin
             stopped(facts, &facts.nvml.status)
         };
         return silent
-            .map(|finding| finding.with_evidence(seen(facts)))
+            .map(|finding| finding.with_evidence(what_was_seen(facts)))
             .or_else(|| pci_unreadable(facts))
             .into_iter()
             .collect();
     }
     match broken(facts) {
-        Some(finding) => vec![finding.with_evidence(seen(facts))],
+        Some(finding) => vec![finding.with_evidence(what_was_seen(facts))],
         None => missing_nodes(facts),
     }
 }
@@ -179,7 +179,7 @@ fn error(facts: &NodeFacts, code: &str, message: &str, cure: &str) -> Finding {
     Finding::new(Severity::Error, code, facts.hostname.clone(), message, cure)
 }
 
-fn seen(facts: &NodeFacts) -> String {
+fn what_was_seen(facts: &NodeFacts) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     format!(
         "{} GPU(s) on PCI, module {}, library {} at {}, {} device node(s)",

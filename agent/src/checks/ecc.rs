@@ -1,12 +1,12 @@
 //! Uncorrected memory errors since the driver was loaded. Called by [`super::judge`] only.
 
-use super::subject;
-use bedplate_protocol::message::Expectation;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use super::{Observation, subject};
+use bedplate_protocol::{Finding, Severity};
 
 /// One is too many: the data was wrong and nobody knows what used it. The volatile count begins again each time
 /// the driver loads (nvml.h of go-nvml v0.13.4-0, `NVML_VOLATILE_ECC`), so a later pass tells whether errors come back.
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     let sick = facts
         .nvml
         .gpus

@@ -1,15 +1,15 @@
 //! Whether the GPUs that NVML lists are those on PCI and those that were expected. Called by [`super::judge`] only.
 
-use super::{gpus_on_pci, subject};
+use super::{Observation, gpus_on_pci, subject};
 use bedplate_protocol::facts::NvmlStatus;
-use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 use std::collections::BTreeSet;
 
 const RESEAT: &str = "look at dmesg | grep -i nvrm, power the host off and on, and reseat the card if it stays away";
 
 /// PCI against NVML, then both against the expectation.
-pub(super) fn check(facts: &NodeFacts, expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let (facts, expect) = (seen.facts, seen.expect);
     let mut findings = Vec::new();
     let on_pci = gpus_on_pci(facts);
     let ready = facts.nvml.status == NvmlStatus::Ready;

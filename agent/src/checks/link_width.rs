@@ -1,12 +1,12 @@
 //! PCIe lanes that are missing. Called by [`super::judge`] only.
 
-use super::subject;
-use bedplate_protocol::message::Expectation;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use super::{Observation, subject};
+use bedplate_protocol::{Finding, Severity};
 
 /// Only the width counts: an idle GPU lowers its link's generation to save power and raises it under load, the number of
 /// lanes stays. A warning, for the GPU works, slower. The maximum is what device and slot both support.
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     let mut findings = Vec::new();
     for gpu in &facts.nvml.gpus {
         if let (Some(width), Some(most)) = (gpu.pcie_width, gpu.pcie_max_width)

@@ -13,7 +13,7 @@ mod row_remapping;
 
 use bedplate_protocol::facts::{GpuFacts, PciDevice};
 use bedplate_protocol::message::Expectation;
-use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, Severity, Verdict};
+use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
 
 /// Findings that say "could not be read" and not "is wrong".
 const NOT_READ: &[&str] = &[
@@ -27,8 +27,18 @@ const NOT_READ: &[&str] = &[
 /// The driver of devices that are handed to virtual machines whole: NVML cannot and need not see them.
 const PASSED_THROUGH: &str = "vfio-pci";
 
+/// What a check judges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Observation<'a> {
+    /// One pass over the host.
+    pub(crate) facts: &'a NodeFacts,
+    /// What should be there, where somebody has said so.
+    pub(crate) expect: Option<&'a Expectation>,
+}
+
 /// Everything that the checks say, and the worst of it.
 pub(crate) fn judge(facts: &NodeFacts, expect: Option<&Expectation>) -> Verdict {
+    let seen = Observation { facts, expect };
     let checks = [
         driver::check,
         inventory::check,
@@ -38,7 +48,7 @@ pub(crate) fn judge(facts: &NodeFacts, expect: Option<&Expectation>) -> Verdict 
         row_remapping::check,
         link_width::check,
     ];
-    let findings: Vec<Finding> = checks.iter().flat_map(|check| check(facts, expect)).collect();
+    let findings: Vec<Finding> = checks.iter().flat_map(|check| check(&seen)).collect();
     let gpus: Vec<GpuVerdict> = facts
         .nvml
         .gpus
@@ -51,11 +61,13 @@ pub(crate) fn judge(facts: &NodeFacts, expect: Option<&Expectation>) -> Verdict 
                 name: gpu.name.clone(),
                 pci_address: gpu.pci_address.clone(),
                 health: worst(findings.iter().filter(|finding| finding.subject == subject)),
+                action: action(findings.iter().filter(|finding| finding.subject == subject)),
             }
         })
         .collect();
     Verdict {
         health: worst(findings.iter()),
+        action: action(findings.iter()),
         gpus,
         findings,
     }
@@ -73,6 +85,11 @@ fn worst<'a>(findings: impl Iterator<Item = &'a Finding>) -> Health {
         })
         .max()
         .unwrap_or(Health::Healthy)
+}
+
+/// The highest rung that a finding asks for.
+fn action<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<RecommendedAction> {
+    findings.filter_map(|finding| finding.action).max()
 }
 
 /// What a finding about a GPU is about: its UUID, else its PCI address, else its index in this pass.

@@ -1,8 +1,7 @@
 //! GPUs whose calls fail: lost, in need of a reset, or not read at all. Called by [`super::judge`] only.
 
-use super::{gpus_on_pci, id, subject};
+use super::{Observation, gpus_on_pci, id, subject};
 use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlStatus};
-use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 
 /// `nvmlReturn_t` of nvml.h (go-nvml v0.13.4-0): `CORRUPTED_INFOROM`, `GPU_IS_LOST`, `RESET_REQUIRED`, `IRQ_ISSUE`,
@@ -14,7 +13,8 @@ const IRQ_ISSUE: i32 = 11;
 const INSUFFICIENT_POWER: i32 = 8;
 
 /// One finding a GPU with failed calls: its gravest.
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     facts.nvml.gpus.iter().filter_map(|gpu| judge(facts, gpu)).collect()
 }
 

@@ -1,13 +1,13 @@
 //! What NVIDIA's driver itself says must be done to a GPU. Called by [`super::judge`] only.
 
-use super::{id, subject};
-use bedplate_protocol::message::Expectation;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use super::{Observation, id, subject};
+use bedplate_protocol::{Finding, Severity};
 
 /// Field 230, `nvmlDeviceGpuRecoveryAction_t` (nvml.h of go-nvml v0.13.4-0, read 2026-11-21). It outlives the event that
 /// caused it, when every counter is zero again. An action that this build does not know is as grave as the gravest; a
 /// driver without the field says nothing, which is not "none".
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     let mut findings = Vec::new();
     for gpu in &facts.nvml.gpus {
         let reset = format!("nvidia-smi --gpu-reset --id={}", id(gpu));

@@ -1,12 +1,12 @@
 //! Rows of memory that wait to be remapped or could not be. Called by [`super::judge`] only.
 
-use super::{id, subject};
-use bedplate_protocol::message::Expectation;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use super::{Observation, id, subject};
+use bedplate_protocol::{Finding, Severity};
 
 /// A pending remapping needs a reset, a failed one a new card once the field diagnostic agrees (NVIDIA GPU Memory Error
 /// Management, "Row Remapping" and "RMA Policy", docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt, excerpts read 2026-11-21). Rows that were remapped are repaired and no finding.
-pub(super) fn check(facts: &NodeFacts, _expect: Option<&Expectation>) -> Vec<Finding> {
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
     let mut findings = Vec::new();
     for gpu in &facts.nvml.gpus {
         let Some(rows) = gpu.row_remapping else { continue };

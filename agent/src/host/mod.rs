@@ -3,6 +3,7 @@
 //! A reader never changes anything, never fails the whole and never judges: what it cannot read is absent, and why is in
 //! [`NodeFacts::unreadable`]. Called by the verbs `facts`, `check` and `session`.
 
+mod blocked;
 mod cgroup;
 mod disks;
 mod efivars;
@@ -11,6 +12,7 @@ mod mounts;
 mod networks;
 pub(crate) mod nvidia;
 mod os_release;
+mod pressure;
 mod procfs;
 mod services;
 mod swap;
@@ -76,6 +78,8 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         time: time::read(&tree, &services),
         mounts,
         services,
+        blocked_processes: blocked::read(&tree),
+        pressure: pressure::read(&tree),
         unreadable: tree.into_unreadable(),
     }
 }

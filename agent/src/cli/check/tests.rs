@@ -53,6 +53,7 @@ fn the_first_line_fits_a_plugin_whatever_is_wrong() {
         let verdict = Verdict {
             health: Health::Problem,
             gpus: Vec::new(),
+            action: None,
             findings: (0..findings).map(finding).collect(),
         };
         let line = first_line(&verdict);
