@@ -2,14 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
-use bedplate::config::{self, Conntrack, NodeRole, Parsed, Surroundings};
+use bedplate::config::{self, Conntrack, Mistakes, NodeRole, Parsed, Surroundings};
 use bedplate::preflight;
-use bedplate_protocol::Finding;
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-fn parse(file: &str, text: &str) -> Result<Parsed, Vec<Finding>> {
+fn parse(file: &str, text: &str) -> Result<Parsed, Mistakes> {
     let codes: Vec<&str> = preflight::CODES.iter().map(|(code, _, _)| *code).collect();
     let around = Surroundings {
         home: Path::new("/home/anna"),
@@ -49,7 +48,7 @@ fn every_mistake_is_found_at_once_with_its_place_and_cure() {
         }
         let text = std::fs::read_to_string(&path).expect("fixture");
         let name = path.file_name().expect("name").to_string_lossy().into_owned();
-        let findings = parse(&name, &text).expect_err("each fixture has a mistake");
+        let findings = parse(&name, &text).expect_err("each fixture has a mistake").findings;
         let mut printed = String::new();
         for finding in &findings {
             assert!(!finding.remedy.is_empty(), "{finding}");
@@ -84,8 +83,11 @@ fn defaults_are_filled_in_and_paths_become_absolute() {
     );
     let Parsed { spec, warnings } = parse("c.yaml", text).expect("a good file");
     assert_eq!(warnings, Vec::new());
-    assert_eq!(spec.artifacts, Path::new("/home/anna/.cache/bedplate/artifacts"));
-    assert_eq!(spec.ssh.key, Path::new("/site/keys/id"));
+    assert_eq!(
+        spec.files.artifacts.path,
+        Path::new("/home/anna/.cache/bedplate/artifacts")
+    );
+    assert_eq!(spec.files.key.path, Path::new("/site/keys/id"));
     assert_eq!(spec.ssh.known_hosts, Path::new("/home/anna/.ssh/known_hosts"));
     assert_eq!((spec.ssh.user.as_str(), spec.ssh.port), ("root", 22));
     assert_eq!(spec.kubernetes.pod_subnet.to_string(), "10.244.0.0/16");
@@ -109,17 +111,17 @@ fn an_unknown_code_is_a_warning_that_names_the_nearest() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_named_with_their_key() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let text = format!(
-        "name: small\nartifacts: {0}/none\nssh: {{key: {0}/missing}}\nnodes: [{{name: a, address: 10.0.0.1, role: control-plane}}]\n",
-        folder.path().display()
-    );
-    let spec = parse("c.yaml", &text).expect("a good file").spec;
-    let findings = config::check_files(&spec);
-    let subjects: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
-    assert_eq!(subjects, ["c.yaml: ssh.key", "c.yaml: artifacts"]);
-    assert!(findings.iter().all(Finding::blocks));
+fn a_key_that_cannot_be_read_is_told_with_its_place_whatever_else_is_wrong() {
+    let text = "name: small\nssh: {key: /nonexistent/key, prot: 22}\nnodes: [{name: a, address: 10.0.0.1, role: control-plane}]\n";
+    let files = parse("c.yaml", text)
+        .expect_err("prot is unknown")
+        .files
+        .expect("the text is read");
+    let findings = config::check_key(&files.key);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].subject, "c.yaml:2:12");
+    assert!(findings[0].blocks());
+    assert_eq!(files.artifacts.named_at, "c.yaml: artifacts");
 }
 
 proptest! {

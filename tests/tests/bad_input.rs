@@ -33,6 +33,8 @@ nodes:
 - {name: gpu-1, address: 10.77.0.11, role: control-plane}
 - {name: gpu-1, address: 10.77.0.12, role: worker}
 - {name: gpu-3, address: not-an-address, role: worker}
+ssh: {key: /nonexistent/key}
+artifacts: /nonexistent/artifacts
 ";
 
 #[test]
@@ -45,6 +47,8 @@ fn every_mistake_of_a_cluster_file_is_told_at_once_with_its_place() {
         ("bad.yaml:3:", "replicas"),
         ("bad.yaml:6:", "gpu-1"),
         ("bad.yaml:7:", "not-an-address"),
+        ("bad.yaml:8:", "/nonexistent/key"),
+        ("bad.yaml:9:", "/nonexistent/artifacts"),
     ] {
         let told = findings
             .iter()

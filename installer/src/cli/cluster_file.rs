@@ -2,7 +2,7 @@
 //! agent, the artifacts. All mistakes at once.
 
 use super::Common;
-use crate::config::{self, ClusterSpec, Surroundings};
+use crate::config::{self, ClusterSpec, NamedFiles, Surroundings};
 use crate::execute::stage::{ArtifactFiles, read_artifacts};
 use crate::preflight;
 use bedplate_protocol::artifacts::Index;
@@ -20,19 +20,63 @@ pub(crate) struct Loaded {
     pub(crate) agent: AgentBinary,
 }
 
-/// Reads and checks the cluster file and the agent. `check_files` is off where keys are made by bedplate itself.
-pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Loaded, Vec<Finding>> {
+/// The artifacts of a cluster file, every hash checked.
+pub(crate) struct Artifacts {
+    /// What there is.
+    pub(crate) index: Index,
+    /// Where it lies.
+    pub(crate) files: ArtifactFiles,
+}
+
+/// Where the private key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// The file that the cluster file names.
+    Named,
+    /// bedplate makes it.
+    Made,
+}
+
+/// Reads and checks the cluster file, the key that it names, and the agent.
+pub(crate) fn load(path: &Path, common: &Common, key: Key) -> Result<Loaded, Vec<Finding>> {
+    let (loaded, _) = read(path, common, key);
+    loaded
+}
+
+/// The same with the artifacts, whose mistakes are told together with the others.
+pub(crate) fn load_with_artifacts(path: &Path, common: &Common, key: Key) -> Result<(Loaded, Artifacts), Vec<Finding>> {
+    match read(path, common, key) {
+        (Ok(loaded), Some(files)) => Ok((loaded, artifacts(&files)?)),
+        (loaded, files) => {
+            let mut findings = loaded.err().unwrap_or_default();
+            findings.extend(files.and_then(|files| artifacts(&files).err()).unwrap_or_default());
+            Err(findings)
+        }
+    }
+}
+
+/// The artifacts of a cluster file.
+pub(crate) fn artifacts(files: &NamedFiles) -> Result<Artifacts, Vec<Finding>> {
+    read_artifacts(&files.artifacts).map(|(index, files)| Artifacts { index, files })
+}
+
+/// What the cluster file says or what is wrong with it, and the files that it names as far as it can be read.
+pub(crate) fn read(path: &Path, common: &Common, key: Key) -> (Result<Loaded, Vec<Finding>>, Option<NamedFiles>) {
     let mut findings = Vec::new();
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        vec![Finding::new(
-            Severity::Error,
-            "config-unreadable-file",
-            &shown,
-            format!("the cluster file cannot be read: {e}"),
-            format!("ls -l {shown}"),
-        )]
-    })?;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) => {
+            let finding = Finding::new(
+                Severity::Error,
+                "config-unreadable-file",
+                &shown,
+                format!("the cluster file cannot be read: {e}"),
+                format!("ls -l {shown}"),
+            );
+            return (Err(vec![finding]), None);
+        }
+    };
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
     let folder = path
         .parent()
@@ -45,17 +89,18 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
         sections: bedplate_substrates::SECTIONS,
         codes: &codes,
     };
-    let parsed = match config::parse(&shown, &text, &around) {
-        Ok(parsed) => Some(parsed),
-        Err(more) => {
-            findings.extend(more);
-            None
+    let (parsed, files) = match config::parse(&shown, &text, &around) {
+        Ok(parsed) => {
+            let files = parsed.spec.files.clone();
+            (Some(parsed), Some(files))
+        }
+        Err(mistakes) => {
+            findings.extend(mistakes.findings);
+            (None, mistakes.files)
         }
     };
-    if let Some(parsed) = &parsed
-        && check_files
-    {
-        findings.extend(config::check_files(&parsed.spec));
+    if let Some(files) = files.as_ref().filter(|_| key == Key::Named) {
+        findings.extend(config::check_key(&files.key));
     }
     let agent = match AgentBinary::load(agent_path(common)) {
         Ok(agent) => Some(agent),
@@ -71,7 +116,7 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
         }
     };
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
-    match (parsed, agent) {
+    let loaded = match (parsed, agent) {
         (Some(parsed), Some(agent)) if !broken => {
             findings.extend(parsed.warnings);
             Ok(Loaded {
@@ -81,12 +126,8 @@ pub(crate) fn load(path: &Path, common: &Common, check_files: bool) -> Result<Lo
             })
         }
         _ => Err(findings),
-    }
-}
-
-/// The artifacts of a cluster file, every hash checked.
-pub(crate) fn artifacts(spec: &ClusterSpec) -> Result<(Index, ArtifactFiles), Vec<Finding>> {
-    read_artifacts(&spec.artifacts)
+    };
+    (loaded, files)
 }
 
 fn agent_path(common: &Common) -> PathBuf {

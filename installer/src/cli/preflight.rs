@@ -1,6 +1,6 @@
 //! `bedplate preflight`: facts and judgements of every machine; changes nothing and leaves nothing behind.
 
-use super::cluster_file::{self, Loaded};
+use super::cluster_file::{self, Key, Loaded};
 use super::report::{HostReport, HostState, Report, refuse};
 use super::{Common, Output, block_on};
 use crate::config::{ClusterSpec, NodeSpec};
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, common: &Common) -> Exit {
-    let loaded = match cluster_file::load(&args.file, common, true) {
+    let loaded = match cluster_file::load(&args.file, common, Key::Named) {
         Ok(loaded) => loaded,
         Err(findings) => return refuse(&findings, common.output),
     };
@@ -101,7 +101,7 @@ pub(crate) fn machines(spec: &ClusterSpec, trust_new_host_keys: bool) -> Vec<Mac
                     address: node.address.to_string(),
                     port: spec.ssh.port,
                     user: spec.ssh.user.clone(),
-                    key: spec.ssh.key.clone(),
+                    key: spec.files.key.path.clone(),
                     trust,
                 },
             }

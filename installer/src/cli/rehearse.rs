@@ -3,7 +3,7 @@
 //! The only file of the installer that knows simulated hosts exist. What `up` is given here is what it is given anywhere: a
 //! cluster file and machines that answer SSH.
 
-use super::cluster_file::{self, Loaded};
+use super::cluster_file::{self, Artifacts, Key, Loaded};
 use super::report::refuse;
 use super::up::bring_up;
 use super::{Common, Output, block_on};
@@ -31,9 +31,17 @@ pub(crate) struct Args {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, common: &Common) -> Exit {
-    let loaded = match cluster_file::load(&args.file, common, false) {
+    let (loaded, files) = cluster_file::read(&args.file, common, Key::Made);
+    // What is removed needs nothing.
+    let artifacts = files
+        .filter(|_| !args.down)
+        .map_or(Err(Vec::new()), |files| cluster_file::artifacts(&files));
+    let loaded = match loaded {
         Ok(loaded) => loaded,
-        Err(findings) => return refuse(&findings, common.output),
+        Err(mut findings) => {
+            findings.extend(artifacts.err().unwrap_or_default());
+            return refuse(&findings, common.output);
+        }
     };
     let options = Options::default();
     let kept = match Hosts::existing(&loaded.spec.name, &options) {
@@ -65,12 +73,18 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
         (None, Args { preflight: true, .. }) => refuse(&[none_kept(&loaded, &args.file)], common.output),
         (kept, _) => {
             drop(kept);
-            rehearse(args, loaded, &options, common.output)
+            rehearse(args, loaded, artifacts, &options, common.output)
         }
     }
 }
 
-fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> Exit {
+fn rehearse(
+    args: &Args,
+    loaded: Loaded,
+    artifacts: Result<Artifacts, Vec<Finding>>,
+    options: &Options,
+    output: Output,
+) -> Exit {
     let section = loaded.spec.sections.get("simulated").map(|section| &section.value);
     let spec = match Spec::read(section) {
         Ok(spec) => spec,
@@ -82,13 +96,13 @@ fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> E
         .iter()
         .map(|node| (node.name.clone(), node.address))
         .collect();
-    // Every mistake before anything is made: the artifacts too, which `up` would read only afterwards.
-    let mut findings = cluster_file::artifacts(&loaded.spec).err().unwrap_or_default();
-    let hosts = match Hosts::prepare(&loaded.spec.name, &spec, &nodes, options) {
-        Ok(hosts) if findings.is_empty() => hosts,
-        Ok(_) => return refuse(&findings, output),
-        Err(more) => {
-            findings.extend(more);
+    // Every mistake before anything is made.
+    let prepared = Hosts::prepare(&loaded.spec.name, &spec, &nodes, options);
+    let (artifacts, hosts) = match (artifacts, prepared) {
+        (Ok(artifacts), Ok(hosts)) => (artifacts, hosts),
+        (artifacts, prepared) => {
+            let mut findings = artifacts.err().unwrap_or_default();
+            findings.extend(prepared.err().unwrap_or_default());
             return refuse(&findings, output);
         }
     };
@@ -107,7 +121,7 @@ fn rehearse(args: &Args, loaded: Loaded, options: &Options, output: Output) -> E
     let ended = if args.preflight {
         block_on(super::preflight::look(&loaded, machines, output))
     } else {
-        block_on(bring_up(loaded, machines, output))
+        block_on(bring_up(loaded, &artifacts, machines, output))
     };
     let exit = ended.unwrap_or_else(|finding| refuse(&[finding], output));
     if args.keep || args.preflight {

@@ -1,6 +1,6 @@
 //! `bedplate up`: from bare machines to a Ready cluster that shares proven GPUs. Safe to run again.
 
-use super::cluster_file::{self, Loaded};
+use super::cluster_file::{self, Artifacts, Key, Loaded};
 use super::report::{HostReport, HostState, Report, refuse};
 use super::{Common, Output, block_on};
 use crate::capabilities::{self, Gate, GateResult, gpu, network};
@@ -40,12 +40,12 @@ const KUBECONFIG: &str = "kubeconfig";
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args, common: &Common) -> Exit {
-    let loaded = match cluster_file::load(&args.file, common, true) {
-        Ok(loaded) => loaded,
+    let (loaded, artifacts) = match cluster_file::load_with_artifacts(&args.file, common, Key::Named) {
+        Ok(read) => read,
         Err(findings) => return refuse(&findings, common.output),
     };
     let machines = super::preflight::machines(&loaded.spec, args.trust_new_host_keys);
-    match block_on(bring_up(loaded, machines, common.output)) {
+    match block_on(bring_up(loaded, &artifacts, machines, common.output)) {
         Ok(exit) => exit,
         Err(finding) => refuse(&[finding], common.output),
     }
@@ -53,16 +53,12 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
 
 /// Brings up the cluster of a loaded file on these machines, prints the report, and says how it ended. What `rehearse` runs
 /// too, and everything it runs.
-pub(crate) async fn bring_up(loaded: Loaded, machines: Vec<Machine>, output: Output) -> Exit {
-    let (index, files) = match cluster_file::artifacts(&loaded.spec) {
-        Ok(artifacts) => artifacts,
-        Err(findings) => return refuse(&findings, output),
-    };
+pub(crate) async fn bring_up(loaded: Loaded, artifacts: &Artifacts, machines: Vec<Machine>, output: Output) -> Exit {
     let progress = Progress::stderr(machines.iter().map(|machine| machine.name.as_str()));
     let run = Run {
         loaded: &loaded,
-        index: &index,
-        files: &files,
+        index: &artifacts.index,
+        files: &artifacts.files,
         progress: &progress,
         epoch: Epoch(now_seconds()),
     };

@@ -1,46 +1,54 @@
 //! Whether the files that a cluster file names can be read. The one place of this room that looks at the disk.
-//! Called by the verbs in `cli/`, after `parse`.
+//! Called by the verbs in `cli/`, after `parse`, whether or not that found mistakes.
 
-use super::ClusterSpec;
-use bedplate_protocol::artifacts::INDEX_FILE;
 use bedplate_protocol::{Finding, Severity};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Tries to open the SSH key and the artifact directory's index, all of them, and says which cannot be read and why.
-/// Changes nothing. Known hosts may be absent: then no host key is known.
-pub fn check_files(spec: &ClusterSpec) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let key = &spec.ssh.key;
-    match open(key) {
-        Err(cause) => findings.push(unreadable(
-            spec,
-            "ssh.key",
-            key,
-            &cause,
-            "Write the path of your private key to `ssh: {key: …}`, or make one: ssh-keygen -t ed25519".to_owned(),
-        )),
-        Ok(mode) if mode & 0o077 != 0 => findings.push(Finding::new(
+/// A file that a cluster file names, or would if it did not leave it to the default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Where it is named, `cluster.yaml:3:12`; where it is not, `cluster.yaml: ssh.key`.
+    pub named_at: String,
+}
+
+/// The files that a cluster file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFiles {
+    /// `ssh.key`.
+    pub key: NamedFile,
+    /// `artifacts`: the directory.
+    pub artifacts: NamedFile,
+}
+
+/// Tries to open the SSH key, and says why it cannot be read or who else can. Changes nothing. Known hosts may be absent: then
+/// no host key is known.
+pub fn check_key(key: &NamedFile) -> Vec<Finding> {
+    let path = key.path.display();
+    match open(&key.path) {
+        Err(cause) => vec![Finding::new(
+            Severity::Error,
+            "config-unreadable-file",
+            &key.named_at,
+            format!("{path} cannot be read: {cause}"),
+            "Write the path of your private key to `ssh: {key: …}`, or make one: ssh-keygen -t ed25519",
+        )],
+        Ok(mode) if mode & 0o077 != 0 => vec![Finding::new(
             Severity::Warning,
             "config-key-permissions",
-            format!("{}: ssh.key", spec.file),
+            &key.named_at,
             format!(
-                "{} has the permissions {:03o}: other users of this machine can read it",
-                key.display(),
+                "{path} has the permissions {:03o}: other users of this machine can read it",
                 mode & 0o777
             ),
-            format!("chmod 600 {}", key.display()),
-        )),
-        Ok(_) => {}
+            format!("chmod 600 {path}"),
+        )],
+        Ok(_) => Vec::new(),
     }
-    let index = spec.artifacts.join(INDEX_FILE);
-    if let Err(cause) = open(&index) {
-        let cure = "Build it with tests/tools/build, or write the path of yours to `artifacts:`.".to_owned();
-        findings.push(unreadable(spec, "artifacts", &index, &cause, cure));
-    }
-    findings
 }
 
 /// The permission bits of a file that could be opened.
@@ -55,15 +63,4 @@ fn open(path: &Path) -> Result<u32, String> {
     } else {
         Err("it is no file".to_owned())
     }
-}
-
-fn unreadable(spec: &ClusterSpec, key: &str, path: &Path, cause: &str, remedy: String) -> Finding {
-    let message = format!("{} cannot be read: {cause}", path.display());
-    Finding::new(
-        Severity::Error,
-        "config-unreadable-file",
-        format!("{}: {key}", spec.file),
-        message,
-        remedy,
-    )
 }

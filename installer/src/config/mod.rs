@@ -1,6 +1,6 @@
 //! From the text of a cluster file to a [`ClusterSpec`]: every mistake at once, each with file, line, column and cure.
 //!
-//! Pure: it reads no file (that is [`check_files`], apart) and no environment. Called by the verbs in `cli/`.
+//! Pure: it reads no file (that is [`check_key`], apart) and no environment. Called by the verbs in `cli/`.
 
 mod accept;
 mod files;
@@ -15,7 +15,7 @@ mod ssh;
 mod subnet;
 
 pub use accept::Accept;
-pub use files::check_files;
+pub use files::{NamedFile, NamedFiles, check_key};
 pub use gpu::{GpuSpec, TimeSlicing};
 pub use kubernetes::{Conntrack, ContainerdSpec, KubeletSpec, KubernetesSpec};
 pub use nodes::{NodeRole, NodeSpec};
@@ -25,7 +25,7 @@ pub use subnet::Subnet;
 
 use bedplate_protocol::{Finding, Severity};
 use reader::{Reader, Table};
-use saphyr::{LoadableYamlNode, MarkedYaml};
+use saphyr::{LoadableYamlNode, MarkedYaml, Marker};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -106,8 +106,8 @@ pub struct ClusterSpec {
     pub kubernetes: KubernetesSpec,
     /// containerd's settings.
     pub containerd: ContainerdSpec,
-    /// The artifact directory; absolute.
-    pub artifacts: PathBuf,
+    /// The files that it names.
+    pub files: NamedFiles,
     /// How hosts are reached.
     pub ssh: SshSpec,
     /// What is done with GPUs.
@@ -149,6 +149,20 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// The file that `text` names, or `default` where nothing does.
+    fn named(&self, text: Option<(String, Marker)>, default: &str, key: &str, file: &str) -> NamedFile {
+        match text {
+            Some((text, at)) => NamedFile {
+                path: self.path(&text),
+                named_at: format!("{file}:{}:{}", at.line(), at.col() + 1),
+            },
+            None => NamedFile {
+                path: self.path(default),
+                named_at: format!("{file}: {key}"),
+            },
+        }
+    }
+
     fn path(&self, text: &str) -> PathBuf {
         if text == "~" {
             self.home.to_path_buf()
@@ -169,16 +183,26 @@ pub struct Parsed {
     pub warnings: Vec<Finding>,
 }
 
+/// Why a cluster file can't be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mistakes {
+    /// All mistakes, in the order of their lines.
+    pub findings: Vec<Finding>,
+    /// The files that it names, so that theirs are told at once too. Absent where the text could not be read so far.
+    pub files: Option<NamedFiles>,
+}
+
 /// Reads a cluster file's text.
 ///
 /// # Errors
 /// All mistakes of the text, in the order of their lines; each names its place as `file:line:column`, both from 1. After a
 /// mistake of YAML itself nothing more can be read, so that one stands alone.
-pub fn parse(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Parsed, Vec<Finding>> {
+pub fn parse(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Parsed, Mistakes> {
     let mut reader = Reader::new(file);
+    let mut files = None;
     let spec = load(text, &mut reader).and_then(|documents| {
         let root = documents.first()?;
-        cluster(root, around, &mut reader)
+        cluster(root, around, &mut reader, &mut files)
     });
     let mut findings = reader.into_findings();
     let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -197,7 +221,7 @@ pub fn parse(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Parsed
                     "Write at least `name:` and `nodes:`; examples/three-gpu-nodes.yaml is a whole one.",
                 ));
             }
-            Err(findings)
+            Err(Mistakes { findings, files })
         }
     }
 }
@@ -271,7 +295,12 @@ const KEYS: &[&str] = &[
     "nodes",
 ];
 
-fn cluster(root: &MarkedYaml<'_>, around: &Surroundings<'_>, reader: &mut Reader<'_>) -> Option<ClusterSpec> {
+fn cluster(
+    root: &MarkedYaml<'_>,
+    around: &Surroundings<'_>,
+    reader: &mut Reader<'_>,
+    files: &mut Option<NamedFiles>,
+) -> Option<ClusterSpec> {
     let known: Vec<&str> = KEYS.iter().copied().chain(around.sections.iter().copied()).collect();
     let table = Table::read(root, "", &known, reader)?;
     let name = table
@@ -279,10 +308,12 @@ fn cluster(root: &MarkedYaml<'_>, around: &Surroundings<'_>, reader: &mut Reader
         .and_then(|(text, at)| names::check_label(&text, "the cluster's name", at, reader).then_some(text));
     let kubernetes = kubernetes::read(table.get("kubernetes"), reader);
     let containerd = kubernetes::read_containerd(table.get("containerd"), reader);
-    let artifacts = table
-        .text("artifacts", reader)
-        .map_or("~/.cache/bedplate/artifacts".to_owned(), |(text, _)| text);
-    let ssh = ssh::read(table.get("ssh"), around, reader);
+    let artifacts = table.text("artifacts", reader);
+    let (ssh, key) = ssh::read(table.get("ssh"), around, reader);
+    let files = files.insert(NamedFiles {
+        key,
+        artifacts: around.named(artifacts, "~/.cache/bedplate/artifacts", "artifacts", reader.file()),
+    });
     let gpu = gpu::read(table.get("gpu"), reader);
     let accept = accept::read(table.get("accept"), around.codes, reader);
     let nodes = nodes::read(&table, &kubernetes, reader);
@@ -297,7 +328,7 @@ fn cluster(root: &MarkedYaml<'_>, around: &Surroundings<'_>, reader: &mut Reader
         name: name?,
         kubernetes,
         containerd,
-        artifacts: around.path(&artifacts),
+        files: files.clone(),
         ssh,
         gpu,
         accept,

@@ -2,7 +2,9 @@
 
 use super::StageReport;
 use super::lane::{CONNECT_LIMIT, Lane, lost};
+use crate::config::NamedFile;
 use crate::progress::Progress;
+use bedplate_protocol::artifacts::{INDEX_FILE, Index};
 use bedplate_protocol::message::Values;
 use bedplate_protocol::{EventKind, Finding, NodePlan, Severity, Sha256Hex};
 use bedplate_ssh::{AgentBinary, Connection, SshError};
@@ -123,23 +125,24 @@ async fn follow(
 }
 
 /// Reads the artifact directory's index and checks every file's hash: a wrong one is found before a host is touched.
-pub fn read_artifacts(directory: &Path) -> Result<(bedplate_protocol::artifacts::Index, ArtifactFiles), Vec<Finding>> {
-    use bedplate_protocol::artifacts::{INDEX_FILE, Index};
+pub fn read_artifacts(named: &NamedFile) -> Result<(Index, ArtifactFiles), Vec<Finding>> {
+    let directory = &named.path;
     let index_path = directory.join(INDEX_FILE);
     let bad = |message: String| {
         vec![Finding::new(
             Severity::Error,
             "artifact-directory",
-            index_path.display().to_string(),
+            &named.named_at,
             message,
-            "tests/tools/build makes an artifact directory; name it as `artifacts:` in the config",
+            "tests/tools/prepare makes an artifact directory; name it as `artifacts:` in the config",
         )]
     };
-    let text = std::fs::read_to_string(&index_path).map_err(|e| bad(format!("it cannot be read: {e}")))?;
-    let index: Index = serde_saphyr::from_str(&text).map_err(|e| bad(format!("it is no artifact index: {e}")))?;
+    let shown = index_path.display();
+    let text = std::fs::read_to_string(&index_path).map_err(|e| bad(format!("{shown} cannot be read: {e}")))?;
+    let index: Index = serde_saphyr::from_str(&text).map_err(|e| bad(format!("{shown} is no artifact index: {e}")))?;
     if index.version != 1 {
         return Err(bad(format!(
-            "its version is {}, this bedplate reads version 1",
+            "{shown} has version {}, this bedplate reads version 1",
             index.version
         )));
     }
@@ -206,7 +209,11 @@ mod tests {
             "version: 1\nkubernetes: v1.36.3\nimages: []\nprograms:\n- {{name: a, version: v1, file: a.zst, sha256: {wanted}, size: 8, content_sha256: {wanted}, content_size: 8, install: /usr/local/bin/a, mode: '0755', roles: [worker]}}\n"
         );
         std::fs::write(folder.path().join("index.yaml"), index).unwrap();
-        let findings = read_artifacts(folder.path()).unwrap_err();
+        let named = NamedFile {
+            path: folder.path().to_owned(),
+            named_at: "c.yaml:2:12".to_owned(),
+        };
+        let findings = read_artifacts(&named).unwrap_err();
         assert_eq!(findings[0].code, "artifact-hash");
         assert!(findings[0].evidence[0].contains(wanted.as_str()));
     }
