@@ -311,12 +311,12 @@ impl Hosts {
         let record = self.record(name)?;
         let machine = self.host(record).join("machine.pid");
         let before = Process::read(&machine);
-        // Without waiting for the job: the connection may go before its answer comes.
-        self.ssh(name, "systemctl --no-block reboot")?;
+        // The connection may go before its answer comes, so what counts is whether the machine goes down.
+        let asked = self.ssh(name, "systemctl --no-block reboot");
         let since = Instant::now();
         while Process::read(&machine) == before {
             if since.elapsed() > ANSWER_WITHIN {
-                return Err(self.silent(record, "reboot"));
+                return Err(asked.err().unwrap_or_else(|| self.silent(record, "reboot")));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
