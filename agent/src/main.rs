@@ -7,9 +7,13 @@ mod apply;
 mod checks;
 mod cli;
 mod command;
+#[allow(dead_code, unused_imports, reason = "the verb `run` comes with the next change")]
+mod daemon;
 mod durable;
 mod exit;
 mod gpu;
+#[allow(dead_code, unused_imports, reason = "the verb `run` comes with the next change")]
+mod health;
 mod host;
 mod journal;
 mod session;

@@ -1,0 +1,44 @@
+//! A length of time as people write it in the configuration: `10s`, `2m`, `1h`. Called by [`super::Config`] only.
+
+use serde::{Deserialize, Deserializer, de::Error};
+use std::time::Duration;
+
+/// Whole seconds, from `LEAST` to `MOST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period<const LEAST: u64, const MOST: u64>(Duration);
+
+impl<const LEAST: u64, const MOST: u64> Period<LEAST, MOST> {
+    /// A default of this program's own.
+    pub(super) const fn new(duration: Duration) -> Self {
+        Self(duration)
+    }
+
+    /// The length.
+    pub(crate) const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Period<LEAST, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let seconds = seconds(&text)
+            .ok_or_else(|| Error::custom(format!("{text:?} is no length of time; write it like 10s or 2m")))?;
+        if (LEAST..=MOST).contains(&seconds) {
+            Ok(Self(Duration::from_secs(seconds)))
+        } else {
+            Err(Error::custom(format!("{text} is out of range: {LEAST}s to {MOST}s")))
+        }
+    }
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let unit = match &text[end..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    text[..end].parse::<u64>().ok()?.checked_mul(unit)
+}
