@@ -1,11 +1,13 @@
-//! Writes files so that after a power cut there is the old content or the new one, never a piece.
+//! Writes files so that after a power cut there is the old content or the new one, never a piece; large ones by the dozen so
+//! that this holds once all of them are flushed.
 //!
 //! Called by everything in the agent that writes a file: steps, the artifact store, values, the plan's admission. It never
 //! decides what is written and never makes parent directories without being asked.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file beside its final place. Removed when it is dropped before [`Pending::publish`].
@@ -47,14 +49,42 @@ impl Pending {
 
     /// Sets the permission bits, flushes to the disk and puts the file in its place.
     pub(crate) fn publish(mut self, mode: u32) -> io::Result<()> {
-        self.file.flush()?;
-        // After the umask had its say, so that the bits are exactly those asked for.
-        self.file.set_permissions(Permissions::from_mode(mode))?;
+        self.prepare(mode)?;
         self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
-        self.published = true;
+        self.rename()?;
         sync_parent(&self.path)
     }
+
+    /// Sets the permission bits and puts the file in its place; a power cut before [`flush`] may leave a piece of it. For
+    /// large files whose content is known by its hash, many of which are flushed at once.
+    pub(crate) fn publish_unflushed(mut self, mode: u32) -> io::Result<()> {
+        self.prepare(mode)?;
+        self.rename()
+    }
+
+    fn prepare(&mut self, mode: u32) -> io::Result<()> {
+        self.file.flush()?;
+        // After the umask had its say, so that the bits are exactly those asked for.
+        self.file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    fn rename(&mut self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.path)?;
+        self.published = true;
+        Ok(())
+    }
+}
+
+/// Flushes the filesystems that hold these directories, each once: what was written there survives a power cut.
+pub(crate) fn flush<'a>(directories: impl IntoIterator<Item = &'a Path>) -> io::Result<()> {
+    let mut flushed = BTreeSet::new();
+    for directory in directories {
+        let directory = File::open(directory)?;
+        if flushed.insert(directory.metadata()?.dev()) {
+            rustix::fs::syncfs(&directory)?;
+        }
+    }
+    Ok(())
 }
 
 impl Write for Pending {

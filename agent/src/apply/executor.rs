@@ -9,10 +9,14 @@ use crate::journal::Journal;
 use crate::steps::{self, Context, State, StepError};
 use crate::store::ArtifactStore;
 use crate::values::{self, Values};
-use bedplate_protocol::{EventKind, Finding, Mode, NodePlan, Outcome, RunId, RunStatus, Severity, StepId, StepSpec};
+use bedplate_protocol::{
+    EventKind, Finding, Mode, NodePlan, Outcome, RunId, RunStatus, Severity, StepId, StepKind, StepSpec,
+};
 use rustix::fs::{FlockOperation, flock};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,6 +97,7 @@ pub(crate) fn execute(layout: &Layout, plan: &NodePlan) -> Result<Ended, ApplyEr
             }
         }
     }
+    flush(plan, layout).map_err(ApplyError::io(layout.state(), "flushed"))?;
     if plan.mode == Mode::Change {
         // Before the terminal event: who reads that may send the next plan at once.
         durable::remove(&layout.active()).map_err(ApplyError::io(layout.active(), "removed"))?;
@@ -100,6 +105,19 @@ pub(crate) fn execute(layout: &Layout, plan: &NodePlan) -> Result<Ended, ApplyEr
     journal.borrow_mut().append(None, EventKind::RunFinished { status })?;
     values::forget(layout, &plan.run)?;
     Ok(Ended::Now(status))
+}
+
+/// Makes the programs survive a power cut; nobody may read that the run has ended before that.
+fn flush(plan: &NodePlan, layout: &Layout) -> std::io::Result<()> {
+    if plan.mode == Mode::Inspect {
+        return Ok(());
+    }
+    let programs = plan.steps.iter().filter_map(|step| match &step.spec {
+        StepKind::Program { path, .. } => layout.at(path).parent().map(Path::to_owned),
+        _ => None,
+    });
+    let directories: BTreeSet<PathBuf> = programs.filter(|directory| directory.is_dir()).collect();
+    durable::flush(directories.iter().map(PathBuf::as_path))
 }
 
 /// Asks the executor of this run to stop between two steps. False when the host has no such run.

@@ -103,13 +103,18 @@ impl<R: Read, W: Write> Session<R, W> {
             }
             Request::MissingArtifacts { sha256 } => {
                 let store = ArtifactStore::new(self.layout.artifacts());
-                Response::Missing {
-                    sha256: sha256.into_iter().filter(|hash| !store.has(hash)).collect(),
+                // What a lost connection has left is no less there.
+                match store.settle(&apply::boot_id(&self.layout)) {
+                    Ok(()) => Response::Missing {
+                        sha256: sha256.into_iter().filter(|hash| !store.has(hash)).collect(),
+                    },
+                    Err(error) => done(Err(error.to_string()), "artifact-not-stored"),
                 }
             }
             Request::PutArtifact { sha256, size } => {
                 let stored = self.own_state().map_err(|error| error.to_string());
-                let put = ArtifactStore::new(self.layout.artifacts()).put(&sha256, size, &mut self.input);
+                let boot_id = apply::boot_id(&self.layout);
+                let put = ArtifactStore::new(self.layout.artifacts()).put(&sha256, size, &mut self.input, &boot_id);
                 done(
                     stored.and(put.map_err(|error| error.to_string())),
                     "artifact-not-stored",
@@ -176,6 +181,9 @@ impl<R: Read, W: Write> Session<R, W> {
             );
         }
         let accepted = Response::Accepted { run: plan.run.clone() };
+        if let Err(error) = ArtifactStore::new(self.layout.artifacts()).settle(&apply::boot_id(&self.layout)) {
+            return done(Err(error.to_string()), "artifact-not-stored");
+        }
         match self.begin(plan) {
             Ok(findings) if findings.is_empty() => accepted,
             Ok(findings) => Response::Refused { findings },

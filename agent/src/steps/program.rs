@@ -71,7 +71,8 @@ pub(super) fn change(
         });
     }
     // A name that is taken by a directory fails in the rename, with nothing lost.
-    let result = file.publish(mode);
+    // The executor flushes all programs at once, before the run ends.
+    let result = file.publish_unflushed(mode);
     if fs::metadata(&path).is_ok_and(|there| there.is_dir()) {
         return Err(StepError::Stands {
             code: "program-is-a-directory",

@@ -233,6 +233,7 @@ impl Run<'_> {
         }
         let ca_hash = cluster::join::ca_hash(kubeconfig)?;
         let token = JoinToken::create(client).await?;
+        token.signed(client, &self.progress.waits("cluster")).await?;
         join_all(
             joiners
                 .iter_mut()

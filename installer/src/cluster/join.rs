@@ -1,15 +1,17 @@
 //! What a host needs to join: a token that lives for minutes, and the hash of the CA's public key.
 
 use super::ClusterError;
+use super::wait::{Seen, until};
 use base64::Engine;
 use bedplate_protocol::SecretString;
 use jiff::{Timestamp, ToSpan};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
 use rand::Rng;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// A bootstrap token in the cluster; [`JoinToken::revoke`] deletes it, and the token controller does after its expiry.
 pub struct JoinToken {
@@ -20,6 +22,9 @@ pub struct JoinToken {
 
 /// Minutes a token lives when nobody revokes it: more than the slowest join that was measured (18 s), less than a coffee.
 const LIFE_MINUTES: i64 = 15;
+
+/// The controller manager signs within a second of the token's creation once it leads; it may still be starting.
+const SIGNED_LIMIT: Duration = Duration::from_mins(1);
 
 impl JoinToken {
     /// Makes a token that may only sign the cluster's public info and authenticate joining kubelets
@@ -49,6 +54,25 @@ impl JoinToken {
             token: SecretString::new(format!("{id}.{secret}")),
             id,
         })
+    }
+
+    /// Waits until the cluster's public info is signed with this token. kubeadm would find it unsigned and ask again only
+    /// after 5 s (`DiscoveryRetryInterval`, kubernetes v1.36 cmd/kubeadm/app/constants).
+    pub async fn signed(&self, client: &Client, tell: &(dyn Fn(String) + Send + Sync)) -> Result<(), ClusterError> {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-public");
+        let signature = format!("jws-kubeconfig-{}", self.id);
+        until("the join token's signature", SIGNED_LIMIT, tell, || async {
+            let info = api.get_opt("cluster-info").await?;
+            let signed = info
+                .and_then(|info| info.data)
+                .is_some_and(|data| data.contains_key(&signature));
+            Ok(if signed {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet("ConfigMap kube-public/cluster-info is not signed yet".to_owned())
+            })
+        })
+        .await
     }
 
     /// Deletes the token.
