@@ -34,6 +34,22 @@ pub fn artifacts() -> PathBuf {
     directory
 }
 
+/// An outside program that `tests/tools/build` made, of the newest set if there are several.
+pub fn outside_program(name: &str) -> PathBuf {
+    let folders = std::fs::read_dir(cache()).into_iter().flatten().flatten();
+    let sets = folders.filter(|folder| folder.file_name().to_string_lossy().starts_with("programs-"));
+    let made = |path: PathBuf| {
+        let at = path
+            .join(".complete")
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()?;
+        Some((at, path))
+    };
+    let newest = sets.filter_map(|folder| made(folder.path())).max();
+    existing(newest.map_or_else(cache, |(_, path)| path).join(name))
+}
+
 fn existing(path: PathBuf) -> PathBuf {
     assert!(path.is_file(), "{} is missing: run tests/tools/prepare", path.display());
     path

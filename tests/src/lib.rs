@@ -9,6 +9,8 @@
     reason = "only tests call this, and a test that cannot go on fails"
 )]
 
+pub mod agents_cluster;
+pub mod api_server;
 pub mod built;
 pub mod cluster_file;
 pub mod footprint;
