@@ -182,6 +182,34 @@ pub enum StepKind {
     },
     /// kubelet on this host answers its health endpoint.
     KubeletHealthy,
+    /// A file, 0600, holds a service account's token that is bound to this node and still lives for a while. Who uses it may
+    /// renew it in place, so it is judged by its claims, never by its text.
+    ServiceAccountToken {
+        /// Absolute.
+        path: String,
+        /// A new token, written only where there is none that will do.
+        token: Content,
+        /// Whom it must speak for and how long.
+        claims: TokenClaims,
+    },
+}
+
+/// What a service account's token must say (kubernetes.io, "Managing Service Accounts", private claims `kubernetes.io`; read
+/// 2026-11-21).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenClaims {
+    /// The service account's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub service_account: String,
+    /// Its uid: an account made anew has another, and the old one's tokens are refused.
+    pub service_account_uid: String,
+    /// The Node object that the token is bound to.
+    pub node: String,
+    /// Its uid.
+    pub node_uid: String,
+    /// How long it must still live, in seconds.
+    pub least_seconds: u64,
 }
 
 impl StepKind {
@@ -199,12 +227,15 @@ impl StepKind {
             Self::KubeadmInitPhase { phase, .. } => StepId::new("kubeadm-init-phase", phase),
             Self::KubeadmJoin { server, .. } => StepId::new("kubeadm-join", server),
             Self::KubeletHealthy => StepId::new("kubelet-healthy", "10248"),
+            Self::ServiceAccountToken { path, .. } => StepId::new("service-account-token", path),
         }
     }
 
     fn values(&self) -> Vec<&str> {
         match self {
-            Self::File { content, .. } | Self::KubeadmJoin { config: content, .. } => content.values().collect(),
+            Self::File { content, .. }
+            | Self::KubeadmJoin { config: content, .. }
+            | Self::ServiceAccountToken { token: content, .. } => content.values().collect(),
             _ => Vec::new(),
         }
     }

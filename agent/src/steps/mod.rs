@@ -13,6 +13,7 @@ mod kubeadm_join;
 mod kubelet_healthy;
 mod kubernetes_api;
 mod program;
+mod service_account_token;
 mod swap_off;
 mod sysctl;
 mod unit;
@@ -188,6 +189,7 @@ pub(crate) fn inspect(spec: &StepKind, context: &Context<'_>) -> Result<State, S
         StepKind::KubeadmInitPhase { phase, .. } => kubeadm_init_phase::inspect(phase, context),
         StepKind::KubeadmJoin { server, .. } => kubeadm_join::inspect(server, context),
         StepKind::KubeletHealthy => Ok(kubelet_healthy::inspect()),
+        StepKind::ServiceAccountToken { path, claims, .. } => service_account_token::inspect(path, claims, context),
     }
 }
 
@@ -221,5 +223,6 @@ pub(crate) fn change(spec: &StepKind, context: &Context<'_>) -> Result<(), StepE
         StepKind::KubeadmInitPhase { phase, config } => kubeadm_init_phase::change(phase, config, context),
         StepKind::KubeadmJoin { config, server } => kubeadm_join::change(config, server, context),
         StepKind::KubeletHealthy => kubelet_healthy::change(context),
+        StepKind::ServiceAccountToken { path, token, .. } => service_account_token::change(path, token, context),
     }
 }

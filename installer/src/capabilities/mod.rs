@@ -1,7 +1,8 @@
 //! What bedplate installs in a cluster, one file a capability: its objects, and the gate that proves it works.
 //!
-//! Called by `cli/up.rs`, in the order network, gpu. A capability never touches a host; that is the agent's.
+//! Called by `cli/up.rs`, in the order network, agent, gpu. A capability never touches a host; that is the agent's.
 
+pub mod agent;
 pub mod gate;
 pub mod gpu;
 pub mod network;

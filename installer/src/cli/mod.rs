@@ -5,6 +5,7 @@ mod interrupt;
 mod preflight;
 mod rehearse;
 mod report;
+mod status;
 mod up;
 
 use crate::exit::Exit;
@@ -43,6 +44,8 @@ enum Verb {
     Up(up::Args),
     /// Read facts from every machine and judge them. Changes nothing.
     Preflight(preflight::Args),
+    /// Show the GPUs of a cluster as their agents judge them, and what stands in a node's way. Changes nothing.
+    Status(status::Args),
     /// Make the machines of a cluster file on this one, out of namespaces, and run `up` on them.
     Rehearse(rehearse::Args),
 }
@@ -72,6 +75,7 @@ pub fn run() -> Exit {
     match line.verb {
         Verb::Up(args) => up::run(&args, &common),
         Verb::Preflight(args) => preflight::run(&args, &common),
+        Verb::Status(args) => status::run(&args, &common),
         Verb::Rehearse(args) => rehearse::run(&args, &common),
     }
 }

@@ -1,26 +1,27 @@
 //! `bedplate up`: from bare machines to a Ready cluster that shares proven GPUs. Safe to run again.
 
+mod bootstrap;
+mod enrol;
+mod prove;
+
 use super::cluster_file::{self, Artifacts, Key, Loaded};
 use super::report::{HostReport, HostState, Report, refuse};
 use super::{Common, Output, block_on};
-use crate::capabilities::{self, Gate, GateResult, gpu, network};
-use crate::cluster::{self, ClusterError, join::JoinToken, nodes};
+use crate::cluster::ClusterError;
 use crate::config::{ClusterSpec, NodeSpec};
 use crate::execute::StageReport;
 use crate::execute::lane::{Lane, Stay, meet};
-use crate::execute::stage::{ArtifactFiles, carry_out};
+use crate::execute::stage::ArtifactFiles;
 use crate::exit::Exit;
-use crate::plan::{self, RunHeader, Site};
+use crate::plan::Site;
 use crate::progress::Progress;
 use bedplate_protocol::artifacts::Index;
-use bedplate_protocol::message::Values;
-use bedplate_protocol::{Epoch, Finding, Mode, NodeFacts, NodePlan, RunId, SecretString, Severity};
+use bedplate_protocol::{Epoch, Finding, NodeFacts, Severity};
 use bedplate_substrates::Machine;
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 /// `bedplate up CLUSTER.yaml`.
 #[derive(Debug, clap::Args)]
@@ -33,8 +34,6 @@ pub(crate) struct Args {
     trust_new_host_keys: bool,
 }
 
-/// Three nodes were seen Ready 2 s after flannel's apply; slow disks are the rest.
-const READY_LIMIT: Duration = Duration::from_mins(3);
 /// Where the administrator's kubeconfig is put.
 const KUBECONFIG: &str = "kubeconfig";
 
@@ -183,215 +182,6 @@ impl Run<'_> {
             }
         }
         fit
-    }
-
-    /// Everything after the hosts were judged. `hosts[0]` is the founder.
-    async fn cluster(&self, site: &Site<'_>, hosts: &mut [Host<'_>], report: &mut Report) -> Result<(), ClusterError> {
-        let (founder, joiners) = hosts.split_at_mut(1);
-        let founder = &mut founder[0];
-        let prepare = join_all(joiners.iter_mut().map(|host| async {
-            let plan = self
-                .header("prepare")
-                .and_then(|header| plan::prepare(site, host.node, &header).map_err(plan_finding(host.node)));
-            self.stage(host, plan, None).await;
-        }));
-        let found = async {
-            let plan = self
-                .header("found")
-                .and_then(|header| plan::founder(site, founder.node, &header).map_err(plan_finding(founder.node)));
-            self.stage(founder, plan, None).await;
-        };
-        tokio::join!(prepare, found);
-        if !founder.stages.failed.is_empty() {
-            return Ok(());
-        }
-        let kubeconfig = founder
-            .lane
-            .session
-            .admin_kubeconfig()
-            .await
-            .map_err(|e| ClusterError::Kubeconfig(e.to_string()))?;
-        cluster::write_kubeconfig(Path::new(KUBECONFIG), &kubeconfig)?;
-        report.kubeconfig = Some(KUBECONFIG.to_owned());
-        let client = cluster::client(&kubeconfig).await?;
-        let network = network::install(&client, &site.spec.kubernetes.pod_subnet.to_string()).await?;
-        Self::note_applied(&network, report);
-        let result = self.join(site, joiners, &client, &kubeconfig).await;
-        result?;
-        self.prove(site.spec, hosts, &client, report).await
-    }
-
-    async fn join(
-        &self,
-        site: &Site<'_>,
-        joiners: &mut [Host<'_>],
-        client: &kube::Client,
-        kubeconfig: &SecretString,
-    ) -> Result<(), ClusterError> {
-        if joiners.iter().all(|host| !host.stages.failed.is_empty()) {
-            return Ok(());
-        }
-        let ca_hash = cluster::join::ca_hash(kubeconfig)?;
-        let token = JoinToken::create(client).await?;
-        token.signed(client, &self.progress.waits("cluster")).await?;
-        join_all(
-            joiners
-                .iter_mut()
-                .filter(|host| host.stages.failed.is_empty())
-                .map(|host| async {
-                    let planned = self
-                        .header("join")
-                        .and_then(|header| plan::join(site, host.node, &header).map_err(plan_finding(host.node)));
-                    let values = planned.as_ref().ok().map(|plan| Values {
-                        run: plan.run.clone(),
-                        values: BTreeMap::from([
-                            (plan::JOIN_TOKEN.to_owned(), token.token.clone()),
-                            (plan::CA_HASH.to_owned(), SecretString::new(ca_hash.clone())),
-                        ]),
-                    });
-                    self.stage(host, planned, values).await;
-                }),
-        )
-        .await;
-        token.revoke(client).await
-    }
-
-    /// Waits for the nodes, shares their GPUs, and exercises what was built.
-    async fn prove(
-        &self,
-        spec: &ClusterSpec,
-        hosts: &[Host<'_>],
-        client: &kube::Client,
-        report: &mut Report,
-    ) -> Result<(), ClusterError> {
-        let joined: Vec<&Host<'_>> = hosts.iter().filter(|host| host.stages.failed.is_empty()).collect();
-        let boot_ids = joined
-            .iter()
-            .map(|host| (host.node.name.clone(), host.lane.hello.boot_id.clone()))
-            .collect();
-        let tell = self.progress.waits("cluster");
-        nodes::all_ready(client, &boot_ids, READY_LIMIT, &tell).await?;
-        self.progress.line("cluster", &format!("{} nodes Ready", joined.len()));
-        let with_gpus: Vec<&&Host<'_>> = joined
-            .iter()
-            .filter(|host| !host.lane.facts.nvml.gpus.is_empty())
-            .collect();
-        if let Some(sharing) = spec.gpu.time_slicing.as_ref().filter(|_| !with_gpus.is_empty()) {
-            let names: Vec<String> = with_gpus.iter().map(|host| host.node.name.clone()).collect();
-            Self::note_applied(&gpu::label(client, &names).await?, report);
-            Self::note_applied(&gpu::install(client, sharing.replicas).await?, report);
-            let counts = with_gpus
-                .iter()
-                .map(|host| (host.node.name.clone(), gpu_count(&host.lane.facts)))
-                .collect();
-            let gate = gpu::prove_allocatable(client, &counts, sharing.replicas, &tell).await?;
-            let offered = matches!(gate.result, GateResult::Passed { .. });
-            self.gate(gate, report);
-            if let Some(host) = with_gpus.first().filter(|_| offered && sharing.replicas > 1) {
-                let gate = match self.image("ghcr.io/bedplate/bedplate-agent:") {
-                    Some(image) => gpu::prove_sharing(client, &host.node.name, &host.lane.facts, &image, &tell).await?,
-                    None => gpu::sharing_unproven(
-                        "the artifact directory has no image ghcr.io/bedplate/bedplate-agent; `tests/tools/build --agent` adds it",
-                    ),
-                };
-                self.gate(gate, report);
-            }
-        }
-        let gate = match (
-            &joined[..],
-            self.image("docker.io/library/busybox:"),
-            self.image("docker.io/curlimages/curl:"),
-        ) {
-            ([first, .., last], Some(server), Some(curl)) => {
-                let images = network::Images { server, client: curl };
-                network::prove(client, &last.node.name, &first.node.name, &images, &tell).await?
-            }
-            ([_] | [], ..) => network::unproven("a single node has no other to answer"),
-            _ => network::unproven("the artifact directory has no busybox or curl image"),
-        };
-        self.gate(gate, report);
-        Ok(())
-    }
-
-    async fn stage(&self, host: &mut Host<'_>, plan: Result<NodePlan, Finding>, values: Option<Values>) {
-        let report = match plan {
-            Ok(plan) => {
-                carry_out(
-                    &mut host.lane,
-                    &plan,
-                    values,
-                    self.files,
-                    &self.loaded.agent,
-                    self.progress,
-                )
-                .await
-            }
-            Err(finding) => StageReport {
-                failed: vec![finding],
-                ..StageReport::default()
-            },
-        };
-        host.stages.extend(report);
-    }
-
-    /// A run id of its own for each stage, so that a host's journal of one is never read as that of another.
-    fn header(&self, stage: &str) -> Result<RunHeader, Finding> {
-        let run = RunId::new(format!("{}-{stage}", self.epoch)).map_err(|e| {
-            Finding::new(
-                Severity::Error,
-                "run-id",
-                stage,
-                e.to_string(),
-                "set this machine's clock: `timedatectl set-ntp true`",
-            )
-        })?;
-        Ok(RunHeader {
-            run,
-            epoch: self.epoch,
-            mode: Mode::Change,
-        })
-    }
-
-    /// The first image of the index whose reference begins like this.
-    fn image(&self, beginning: &str) -> Option<String> {
-        self.index
-            .images
-            .iter()
-            .find(|image| image.name.starts_with(beginning))
-            .map(|image| image.name.clone())
-    }
-
-    fn note_applied(applied: &[cluster::apply::AppliedObject], report: &mut Report) {
-        report.cluster_changes.extend(capabilities::changes(applied));
-        report.findings.extend(capabilities::conflicts(applied));
-    }
-
-    fn gate(&self, gate: Gate, report: &mut Report) {
-        let how = match &gate.result {
-            GateResult::Passed { .. } => "passed",
-            GateResult::Failed { .. } => "failed",
-            GateResult::Unproven { .. } => "unproven",
-        };
-        self.progress
-            .line("cluster", &format!("gate {} {how}: {}", gate.name, gate.proves));
-        report.gates.push(gate);
-    }
-}
-
-fn gpu_count(facts: &NodeFacts) -> u32 {
-    u32::try_from(facts.nvml.gpus.len()).unwrap_or(u32::MAX)
-}
-
-fn plan_finding(node: &NodeSpec) -> impl FnOnce(plan::PlanError) -> Finding {
-    let name = node.name.clone();
-    move |e| {
-        Finding::new(
-            Severity::Error,
-            "no-plan",
-            name,
-            e.to_string(),
-            "tests/tools/build makes a whole artifact directory",
-        )
     }
 }
 

@@ -96,9 +96,8 @@ fn random(length: usize) -> String {
         .collect()
 }
 
-/// `sha256:<hex>` of the CA's public key (its DER `SubjectPublicKeyInfo`), as kubeadm's `caCertHashes` takes it, from the CA
-/// in the administrator's kubeconfig.
-pub fn ca_hash(kubeconfig: &SecretString) -> Result<String, ClusterError> {
+/// The CA in the administrator's kubeconfig, PEM.
+pub fn ca(kubeconfig: &SecretString) -> Result<String, ClusterError> {
     let bad = |why: String| ClusterError::Kubeconfig(why);
     let parsed: serde_json::Value = serde_saphyr::from_str(kubeconfig.expose()).map_err(|e| bad(e.to_string()))?;
     let data = parsed["clusters"][0]["cluster"]["certificate-authority-data"].as_str();
@@ -106,7 +105,15 @@ pub fn ca_hash(kubeconfig: &SecretString) -> Result<String, ClusterError> {
     let pem = base64::engine::general_purpose::STANDARD
         .decode(data)
         .map_err(|e| bad(e.to_string()))?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).map_err(|e| bad(e.to_string()))?;
+    String::from_utf8(pem).map_err(|e| bad(e.to_string()))
+}
+
+/// `sha256:<hex>` of the CA's public key (its DER `SubjectPublicKeyInfo`), as kubeadm's `caCertHashes` takes it, from the CA
+/// in the administrator's kubeconfig.
+pub fn ca_hash(kubeconfig: &SecretString) -> Result<String, ClusterError> {
+    let bad = |why: String| ClusterError::Kubeconfig(why);
+    let pem = ca(kubeconfig)?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|e| bad(e.to_string()))?;
     let certificate = pem.parse_x509().map_err(|e| bad(e.to_string()))?;
     Ok(format!(
         "sha256:{}",

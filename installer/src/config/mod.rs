@@ -3,6 +3,7 @@
 //! Pure: it reads no file (that is [`check_key`], apart) and no environment. Called by the verbs in `cli/`.
 
 mod accept;
+mod agent;
 mod files;
 mod gpu;
 mod kubernetes;
@@ -15,6 +16,7 @@ mod ssh;
 mod subnet;
 
 pub use accept::Accept;
+pub use agent::AgentSpec;
 pub use files::{NamedFile, NamedFiles, check_key};
 pub use gpu::{GpuSpec, TimeSlicing};
 pub use kubernetes::{Conntrack, ContainerdSpec, KubeletSpec, KubernetesSpec};
@@ -112,6 +114,8 @@ pub struct ClusterSpec {
     pub ssh: SshSpec,
     /// What is done with GPUs.
     pub gpu: GpuSpec,
+    /// The agent that stays on each node.
+    pub agent: AgentSpec,
     /// Findings that the file's author accepts.
     pub accept: Vec<Accept>,
     /// The machines, in the file's order.
@@ -291,6 +295,7 @@ const KEYS: &[&str] = &[
     "artifacts",
     "ssh",
     "gpu",
+    "agent",
     "accept",
     "nodes",
 ];
@@ -315,6 +320,7 @@ fn cluster(
         artifacts: around.named(artifacts, "~/.cache/bedplate/artifacts", "artifacts", reader.file()),
     });
     let gpu = gpu::read(table.get("gpu"), reader);
+    let agent = agent::read(table.get("agent"), reader);
     let accept = accept::read(table.get("accept"), around.codes, reader);
     let nodes = nodes::read(&table, &kubernetes, reader);
     let mut sections = BTreeMap::new();
@@ -331,6 +337,7 @@ fn cluster(
         files: files.clone(),
         ssh,
         gpu,
+        agent,
         accept,
         nodes: nodes?,
         sections,

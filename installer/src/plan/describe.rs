@@ -30,5 +30,9 @@ fn words(step: &StepKind) -> String {
         StepKind::KubeadmInitPhase { phase, .. } => format!("kubeadm init phase {phase}"),
         StepKind::KubeadmJoin { server, .. } => format!("node of the cluster at {server}"),
         StepKind::KubeletHealthy => "kubelet healthy".to_owned(),
+        StepKind::ServiceAccountToken { path, claims, .. } => format!(
+            "token of {}/{} bound to node {} in {path}",
+            claims.namespace, claims.service_account, claims.node
+        ),
     }
 }

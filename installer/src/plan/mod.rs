@@ -3,6 +3,7 @@
 //! Pure: the same input gives the same plan, byte for byte. No secret is ever in a plan; what is not known when it is made
 //! is a `ValueRef` that the agent puts in from the run's values. Called by the verbs in `cli/`.
 
+mod agent;
 mod containerd;
 mod describe;
 mod kubeadm_init;
@@ -11,6 +12,7 @@ mod kubelet;
 mod software;
 mod system;
 
+pub use agent::{AGENT_TOKEN, AgentIdentity, agent};
 pub use describe::describe;
 pub use kubeadm_join::{CA_HASH, JOIN_TOKEN};
 

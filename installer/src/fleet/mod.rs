@@ -1,0 +1,138 @@
+//! What the agents have said of a cluster's GPUs, and what stands in a node's way: from Node objects to a [`Fleet`].
+//!
+//! Pure: no client and no clock. Called by the verb `status`. An agent that has been silent says nothing: what it said last
+//! is shown as old and never counts as healthy.
+
+mod read;
+mod table;
+
+use bedplate_protocol::{Finding, Health, RecommendedAction};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use read::read;
+pub use table::table;
+
+/// The annotation in which an agent keeps its verdict of each GPU.
+pub const GPUS: &str = "bedplate.dev/gpus";
+/// An agent that has nothing to say writes every five minutes; twice that is silence.
+pub const SILENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// All nodes, by name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fleet {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Nodes.
+    pub nodes: Vec<NodeStatus>,
+    /// What a person must hear, the gravest node by node.
+    pub findings: Vec<Finding>,
+}
+
+impl Fleet {
+    /// The worst of all nodes; a silent agent's node is unknown.
+    pub fn health(&self) -> Health {
+        self.nodes
+            .iter()
+            .map(NodeStatus::health)
+            .max()
+            .unwrap_or(Health::Healthy)
+    }
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether kubelet says that it can run pods.
+    pub ready: bool,
+    /// Whether new pods are kept away (`kubectl cordon`).
+    pub cordoned: bool,
+    /// What its agent does.
+    pub agent: Agent,
+    /// `nvidia.com/gpu` that pods may ask for.
+    pub allocatable_gpus: u64,
+    /// Its GPUs as the agent last judged them.
+    pub gpus: Vec<GpuStatus>,
+    /// Conditions of the agent that are not False.
+    pub conditions: Vec<ConditionStatus>,
+}
+
+impl NodeStatus {
+    /// The worst of its GPUs and conditions.
+    pub fn health(&self) -> Health {
+        if self.agent == Agent::Absent && self.gpus.is_empty() && self.allocatable_gpus == 0 {
+            // No agent and no GPU: nothing to judge.
+            return Health::Healthy;
+        }
+        let told = self
+            .gpus
+            .iter()
+            .map(|gpu| gpu.health)
+            .chain(self.conditions.iter().map(|condition| condition.health))
+            .max()
+            .unwrap_or(Health::Healthy);
+        match self.agent {
+            Agent::Reports { .. } => told,
+            Agent::Silent { .. } | Agent::Absent => told.max(Health::Unknown),
+        }
+    }
+}
+
+/// What a node's agent does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Agent {
+    /// It has written lately.
+    Reports {
+        /// When.
+        last: Timestamp,
+    },
+    /// It has not.
+    Silent {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It never has.
+    Absent,
+}
+
+/// One GPU, as in the annotation [`GPUS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuStatus {
+    /// `GPU-…`; absent where the agent could not have it.
+    #[serde(default)]
+    pub uuid: Option<String>,
+    /// `0000:17:00.0`.
+    #[serde(default)]
+    pub pci: Option<String>,
+    /// NVML's product name.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The verdict.
+    pub health: Health,
+    /// The one thing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<RecommendedAction>,
+    /// Codes of the findings that hold.
+    #[serde(default)]
+    pub codes: Vec<String>,
+}
+
+/// A condition of the agent that is not False.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConditionStatus {
+    /// `GPUMemoryProblem`.
+    pub kind: String,
+    /// True is a problem, Unknown is unknown.
+    pub health: Health,
+    /// `EccUncorrected`.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
