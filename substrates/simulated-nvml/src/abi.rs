@@ -15,6 +15,7 @@ macro_rules! export {
 }
 
 mod call;
+mod clocks;
 mod devices;
 mod events;
 mod fabric;
@@ -23,6 +24,7 @@ mod identity;
 mod lifecycle;
 mod memory;
 mod mig;
+mod nvlink;
 mod out;
 mod processes;
 mod telemetry;
@@ -31,8 +33,11 @@ mod telemetry;
 pub const SYMBOLS: &[&str] = &[
     "nvmlDeviceGetAddressingMode",
     "nvmlDeviceGetArchitecture",
+    "nvmlDeviceGetAttributes",
     "nvmlDeviceGetAttributes_v2",
     "nvmlDeviceGetBrand",
+    "nvmlDeviceGetClock",
+    "nvmlDeviceGetClockInfo",
     "nvmlDeviceGetComputeInstanceId",
     "nvmlDeviceGetComputeMode",
     "nvmlDeviceGetComputeRunningProcesses",
@@ -43,6 +48,9 @@ pub const SYMBOLS: &[&str] = &[
     "nvmlDeviceGetCudaComputeCapability",
     "nvmlDeviceGetCurrPcieLinkGeneration",
     "nvmlDeviceGetCurrPcieLinkWidth",
+    "nvmlDeviceGetCurrentClocksEventReasons",
+    "nvmlDeviceGetCurrentClocksThrottleReasons",
+    "nvmlDeviceGetDetailedEccErrors",
     "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",
     "nvmlDeviceGetEccMode",
     "nvmlDeviceGetEnforcedPowerLimit",
@@ -58,37 +66,61 @@ pub const SYMBOLS: &[&str] = &[
     "nvmlDeviceGetHandleBySerial",
     "nvmlDeviceGetHandleByUUID",
     "nvmlDeviceGetIndex",
+    "nvmlDeviceGetInforomImageVersion",
     "nvmlDeviceGetMPSComputeRunningProcesses_v3",
+    "nvmlDeviceGetMarginTemperature",
+    "nvmlDeviceGetMaxClockInfo",
     "nvmlDeviceGetMaxMigDeviceCount",
     "nvmlDeviceGetMaxPcieLinkGeneration",
     "nvmlDeviceGetMaxPcieLinkWidth",
+    "nvmlDeviceGetMemoryErrorCounter",
     "nvmlDeviceGetMemoryInfo",
     "nvmlDeviceGetMemoryInfo_v2",
     "nvmlDeviceGetMigDeviceHandleByIndex",
     "nvmlDeviceGetMigMode",
     "nvmlDeviceGetMinorNumber",
+    "nvmlDeviceGetModuleId",
     "nvmlDeviceGetName",
+    "nvmlDeviceGetNvLinkErrorCounter",
+    "nvmlDeviceGetNvLinkRemoteDeviceType",
     "nvmlDeviceGetNvLinkRemotePciInfo_v2",
     "nvmlDeviceGetNvLinkState",
+    "nvmlDeviceGetNvLinkVersion",
     "nvmlDeviceGetPciInfo",
     "nvmlDeviceGetPciInfoExt",
     "nvmlDeviceGetPciInfo_v2",
     "nvmlDeviceGetPciInfo_v3",
+    "nvmlDeviceGetPcieReplayCounter",
+    "nvmlDeviceGetPerformanceState",
     "nvmlDeviceGetPersistenceMode",
+    "nvmlDeviceGetPlatformInfo",
     "nvmlDeviceGetPowerManagementDefaultLimit",
     "nvmlDeviceGetPowerManagementLimit",
     "nvmlDeviceGetPowerManagementLimitConstraints",
+    "nvmlDeviceGetPowerState",
     "nvmlDeviceGetPowerUsage",
     "nvmlDeviceGetRemappedRows",
+    "nvmlDeviceGetRetiredPages",
+    "nvmlDeviceGetRetiredPagesPendingStatus",
+    "nvmlDeviceGetRetiredPages_v2",
+    "nvmlDeviceGetRowRemapperHistogram",
     "nvmlDeviceGetSerial",
+    "nvmlDeviceGetSramEccErrorStatus",
+    "nvmlDeviceGetSupportedClocksEventReasons",
+    "nvmlDeviceGetSupportedClocksThrottleReasons",
     "nvmlDeviceGetSupportedEventTypes",
     "nvmlDeviceGetTemperature",
+    "nvmlDeviceGetTemperatureThreshold",
+    "nvmlDeviceGetTemperatureV",
     "nvmlDeviceGetTopologyCommonAncestor",
     "nvmlDeviceGetTotalEccErrors",
+    "nvmlDeviceGetTotalEnergyConsumption",
     "nvmlDeviceGetUUID",
     "nvmlDeviceGetUtilizationRates",
+    "nvmlDeviceGetVbiosVersion",
     "nvmlDeviceIsMigDeviceHandle",
     "nvmlDeviceRegisterEvents",
+    "nvmlDeviceValidateInforom",
     "nvmlErrorString",
     "nvmlEventSetCreate",
     "nvmlEventSetFree",

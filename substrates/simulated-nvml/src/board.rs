@@ -1,22 +1,42 @@
 //! What one GPU answers: the scenario's value where it has one, else the profile's. Called by the ABI's functions.
+//!
+//! `memory`, `telemetry` and `links` hold what belongs to each; `None` is always a value that NVML answers `NOT_SUPPORTED` for.
+
+mod links;
+mod memory;
+mod telemetry;
+
+use std::time::Duration;
 
 use crate::generate;
 use crate::profiles::Profile;
-use crate::scenario::{Ecc, Gpu, PcieLink, Power, RowRemapping};
+use crate::scenario::{Gpu, Mig, Platform, Scenario, Series};
 
-/// A GPU of a scenario with its profile.
+pub(crate) use links::Link;
+
+/// A GPU of a scenario with its profile, at a moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Board<'a> {
     pub(crate) gpu: &'a Gpu,
     pub(crate) profile: &'static Profile,
+    /// Since the scenario was written: where series have got to.
+    since: Duration,
 }
 
 impl<'a> Board<'a> {
-    pub(crate) fn of(gpu: &'a Gpu) -> Self {
-        Self {
+    /// The GPU at this position, this long after the scenario was written.
+    pub(crate) fn at(scenario: &'a Scenario, position: usize, since: Duration) -> Option<Self> {
+        let gpu = scenario.gpus.get(position)?;
+        Some(Self {
             gpu,
             profile: gpu.profile.profile(),
-        }
+            since,
+        })
+    }
+
+    /// A series as it is now.
+    fn now<T: Copy + Default + Into<i128> + TryFrom<i128>>(&self, series: &Series<T>) -> T {
+        series.at(self.since)
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -30,61 +50,36 @@ impl<'a> Board<'a> {
             .unwrap_or_else(|| generate::uuid(generate::digest(&self.gpu.pci_address.to_string())))
     }
 
-    pub(crate) fn temperature(&self) -> Option<u32> {
-        self.gpu.temperature_celsius.or(self.profile.temperature_celsius)
+    pub(crate) fn vbios_version(&self) -> Option<&'a str> {
+        self.gpu.vbios_version.as_deref().or(self.profile.vbios_version)
     }
 
-    pub(crate) fn power(&self) -> Option<Power> {
-        self.gpu.power.or(Some(Power {
-            usage_milliwatts: self.profile.power_usage_milliwatts?,
-            limit_milliwatts: self.profile.power_limit_milliwatts?,
-        }))
+    pub(crate) fn inforom_version(&self) -> Option<&'a str> {
+        self.gpu.inforom_version.as_deref().or(self.profile.inforom_version)
     }
 
-    pub(crate) fn ecc(&self) -> Option<Ecc> {
-        self.gpu.ecc.or(Some(Ecc {
-            enabled: self.profile.ecc_enabled?,
-            corrected_volatile: 0,
-            uncorrected_volatile: 0,
-        }))
-    }
-
-    pub(crate) fn row_remapping(&self) -> Option<RowRemapping> {
-        self.gpu
-            .row_remapping
-            .or(self.profile.row_remapping.then(RowRemapping::default))
-    }
-
-    pub(crate) fn pcie_generation(&self) -> Option<u32> {
-        self.gpu
-            .pcie
-            .map(|PcieLink { generation, .. }| generation)
-            .or(self.profile.pcie_generation)
-    }
-
-    pub(crate) fn pcie_width(&self) -> Option<u32> {
-        self.gpu
-            .pcie
-            .map(|PcieLink { width, .. }| width)
-            .or(self.profile.pcie_width)
+    /// A product whose infoROM has a version has an infoROM; nothing is wrong with a healthy one's.
+    pub(crate) fn inforom_valid(&self) -> Option<bool> {
+        self.gpu.inforom_valid.or(self.inforom_version().map(|_| true))
     }
 
     pub(crate) fn recovery_action(&self) -> Option<u32> {
-        self.gpu.recovery_action.or(self.profile.recovery_action)
+        self.gpu
+            .recovery_action
+            .as_ref()
+            .map(|series| self.now(series))
+            .or(self.profile.recovery_action)
     }
 
-    pub(crate) fn memory_total_bytes(&self) -> u64 {
-        self.profile.memory_mib << 20
+    /// `None` where there is no MIG at all.
+    pub(crate) fn mig(&self) -> Option<Mig> {
+        self.gpu
+            .mig
+            .clone()
+            .or(self.profile.mig_devices.map(|_| Mig::default()))
     }
 
-    /// Never more than there is.
-    pub(crate) fn memory_used_bytes(&self) -> u64 {
-        let used = self.gpu.memory_used_mib.unwrap_or_else(|| {
-            self.gpu
-                .processes
-                .iter()
-                .fold(0, |sum, process| sum.saturating_add(process.memory_mib))
-        });
-        used.saturating_mul(1 << 20).min(self.memory_total_bytes())
+    pub(crate) fn platform(&self) -> Option<&'a Platform> {
+        self.gpu.platform.as_ref()
     }
 }

@@ -14,6 +14,7 @@
 //! | [`scenario`] | the schema of the file, and its errors |
 //! | [`generate`] | a healthy scenario for a host, with UUIDs that differ from host to host |
 //! | [`profiles`] | one file for each device: what a healthy one answers, each value with its source |
+//! | [`library`] | the built library's file, and a copy of it without some symbols |
 //! | `board` | what one GPU answers: the scenario's value, else the profile's |
 //! | `state` | finding, reading and re-reading the file; injected hangs; event sets |
 //! | [`abi`] | the exported functions |
@@ -25,6 +26,7 @@
 pub mod abi;
 mod board;
 pub mod generate;
+pub mod library;
 pub mod profiles;
 pub mod scenario;
 mod state;

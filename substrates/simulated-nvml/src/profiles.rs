@@ -8,6 +8,8 @@ mod rtx_4000_sff_ada;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::{MarginTemperatures, TemperatureThresholds};
+
 /// The profiles there are, as scenarios name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProfileName {
@@ -49,22 +51,46 @@ pub struct Profile {
     pub memory_mib: u64,
     /// Whether boards of this kind have a serial number that NVML reads.
     pub has_serial: bool,
+    /// `96.00.89.00.01`.
+    pub vbios_version: Option<&'static str>,
+    /// `G520.0200.00.05`.
+    pub inforom_version: Option<&'static str>,
     /// Degrees Celsius, idle.
     pub temperature_celsius: Option<u32>,
+    /// Of the memory, degrees Celsius, idle.
+    pub memory_temperature_celsius: Option<u32>,
+    /// Where it slows down and turns itself off.
+    pub temperature_thresholds: TemperatureThresholds,
+    /// Degrees to the nearest slowdown, idle.
+    pub temperature_margin_celsius: Option<i32>,
+    /// Where it slows down and turns itself off, counted from the margin.
+    pub margin_temperatures: MarginTemperatures,
     /// Milliwatts, idle.
     pub power_usage_milliwatts: Option<u32>,
     /// Milliwatts; the default limit.
     pub power_limit_milliwatts: Option<u32>,
     /// Least and greatest limit that can be set, milliwatts.
     pub power_limit_range_milliwatts: Option<(u32, u32)>,
+    /// Idle.
+    pub clocks_mhz: ClocksMhz,
+    /// The greatest there are.
+    pub greatest_clocks_mhz: ClocksMhz,
+    /// Idle, the bits of `nvmlClocksEventReason…`.
+    pub clocks_event_reasons: Option<u64>,
+    /// The N of `P<N>`, idle.
+    pub performance_state: Option<u32>,
     /// Whether ECC is on as delivered; absent where there is none.
     pub ecc_enabled: Option<bool>,
+    /// Whether `nvmlDeviceGetSramEccErrorStatus` answers.
+    pub sram_ecc_status: bool,
     /// Whether the memory remaps rows.
     pub row_remapping: bool,
     /// Highest PCIe generation.
     pub pcie_generation: Option<u32>,
     /// Most PCIe lanes.
     pub pcie_width: Option<u32>,
+    /// `NVLink`; absent without a source for it.
+    pub nvlinks: Option<NvLinks>,
     /// Most MIG devices; absent where there is no MIG.
     pub mig_devices: Option<u32>,
     /// What `NVML_FI_DEV_GET_GPU_RECOVERY_ACTION` says of a healthy one.
@@ -72,6 +98,65 @@ pub struct Profile {
     /// Whether persistence mode is on.
     pub persistence_mode: Option<bool>,
 }
+
+/// Clocks in megahertz; one without a source is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClocksMhz {
+    /// Of the graphics engine.
+    pub graphics: Option<u32>,
+    /// Of the streaming multiprocessors.
+    pub sm: Option<u32>,
+    /// Of the memory.
+    pub memory: Option<u32>,
+    /// Of the video engine.
+    pub video: Option<u32>,
+}
+
+impl ClocksMhz {
+    /// No source for any.
+    const UNKNOWN: Self = Self {
+        graphics: None,
+        sm: None,
+        memory: None,
+        video: None,
+    };
+
+    /// The clock of this `nvmlClockType_t`.
+    pub(crate) fn of(&self, kind: u32) -> Option<u32> {
+        match kind {
+            0 => self.graphics,
+            1 => self.sm,
+            2 => self.memory,
+            3 => self.video,
+            _ => None,
+        }
+    }
+}
+
+/// The `NVLink`s of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NvLinks {
+    /// How many; 0 where there is none.
+    pub count: u32,
+    /// `nvmlNvlinkVersion_t`.
+    pub version: u32,
+}
+
+/// No source for any threshold.
+const NO_THRESHOLDS: TemperatureThresholds = TemperatureThresholds {
+    shutdown: None,
+    slowdown: None,
+    memory_max: None,
+    gpu_max: None,
+};
+
+/// No source for any margin.
+const NO_MARGINS: MarginTemperatures = MarginTemperatures {
+    shutdown: None,
+    slowdown: None,
+    memory_max: None,
+    gpu_max: None,
+};
 
 /// A device's identity on PCI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,19 +12,47 @@
 //! - profile: h100-80gb-hbm3
 //!   pci_address: "0000:38:00.0"
 //!   minor: 1
-//!   temperature_celsius: 91
+//!   # A value, a ramp, or steps [second, value]: each counted from when this file was last written (see `Series`).
+//!   temperature_celsius: {ramp: [60, 95], seconds: 30}
+//!   temperature_thresholds: {shutdown: 92, slowdown: 87}
+//!   power: {usage_milliwatts: [[0, 95000], [10, 612000]], limit_milliwatts: 700000}
+//!   clocks_event_reasons: [[0, 1], [10, 64]]
+//!   persistence_mode: false
+//!   ecc: {enabled: true, uncorrected_volatile: 2, uncorrected_aggregate: 5, places: {sram: {uncorrected_volatile: 2}}}
+//!   sram_ecc: {threshold_exceeded: true}
 //!   row_remapping: {correctable: 0, uncorrectable: 1, pending: true, failed: false}
+//!   inforom_valid: false
+//!   pcie: {generation: 3, width: 8}
+//!   pcie_replays: {ramp: [0, 900], seconds: 60}
+//!   nvlinks: [{active: true, replays: 3}, {active: false}]
+//!   fabric: {state: 3, status: 0, health_mask: 0, health_summary: 1}
 //!   recovery_action: 1
 //!   processes: [{pid: 4711, memory_mib: 1024}]
 //!   hang: {call: nvmlDeviceGetTemperature, seconds: forever}
+//!   returns: {nvmlDeviceGetSerial: 999}
+//!   field_returns: {82: 15}
+//! latency: {microseconds: 200, calls: {nvmlDeviceGetFieldValues: 900}}
+//! returns: {nvmlEventSetCreate: 17}
 //! events:
 //! - {id: 1, gpu: 1, xid: 79}
+//! - {id: 2, gpu: 1, kind: gpu-recovery-action, data: 1}
 //! ```
+//!
+//! Every key of a GPU is documented at [`Gpu`], of a MIG device at [`MigDevice`]. A client that runs sees each change at its next call.
+//! A symbol that is missing is a matter of the library's file, not of the scenario: [`crate::library::Library::write_without`].
 
 mod address;
 mod call;
 mod contradiction;
 mod error;
+mod event;
+mod fault;
+mod gpu;
+mod links;
+mod memory;
+mod mig;
+mod series;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -37,8 +65,14 @@ pub use address::PciAddress;
 pub use call::CallName;
 pub(crate) use contradiction::cuda_number;
 pub use error::ScenarioError;
-
-use crate::profiles::ProfileName;
+pub use event::{Event, EventKind};
+pub use fault::{Forever, Hang, HangTime, InitFailure, Latency};
+pub use gpu::Gpu;
+pub use links::{Fabric, NvLink, PcieLink, Platform, Remote, RemoteDevice};
+pub use memory::{Ecc, EccCounts, MemoryPlace, RetiredPage, RetiredPages, RowRemapping, SpareRows, SramEcc, SramUnits};
+pub use mig::{Mig, MigDevice};
+pub use series::{Ramp, Series};
+pub use telemetry::{ClockEventTimes, Clocks, MarginTemperatures, Power, Process, TemperatureThresholds, Utilization};
 
 /// What the library answers from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,169 +92,15 @@ pub struct Scenario {
     /// Makes a call hang that names no GPU (`nvmlInit`, `nvmlDeviceGetCount`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hang: Option<Hang>,
-    /// XID events. An event set gets those that appear here after it was registered for the GPU, each id once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<XidEvent>,
-}
-
-/// One GPU. A value that is absent here is the profile's; one that the profile does not know either answers `NOT_SUPPORTED`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gpu {
-    /// The device.
-    pub profile: ProfileName,
-    /// Its place on PCI, `0000:18:00.0`.
-    pub pci_address: PciAddress,
-    /// The N of `/dev/nvidiaN`.
-    pub minor: u32,
-    /// `GPU-…`; without it, one derived from the PCI address, the same on every host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uuid: Option<String>,
-    /// The board's serial number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// Another product name than the profile's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Memory in use, MiB; without it, that of `processes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_used_mib: Option<u64>,
-    /// Degrees Celsius.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature_celsius: Option<u32>,
-    /// Power.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub power: Option<Power>,
-    /// ECC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ecc: Option<Ecc>,
-    /// Remapped rows of memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub row_remapping: Option<RowRemapping>,
-    /// The link as negotiated; the profile's is the highest possible.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pcie: Option<PcieLink>,
-    /// `NVML_FI_DEV_GET_GPU_RECOVERY_ACTION`: 0 none, 1 reset GPU, 2 reboot node, 3 drain peer-to-peer, 4 drain and reset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_action: Option<u32>,
-    /// Processes with a compute context.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub processes: Vec<Process>,
-    /// The GPU has fallen off the bus: its handle and every call on it answer `GPU_IS_LOST` (15).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lost: bool,
-    /// Makes a call on this GPU hang.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hang: Option<Hang>,
-    /// Makes calls on this GPU answer these NVML return codes.
+    /// Makes calls that name no GPU (`nvmlDeviceGetCount`, `nvmlEventSetCreate`, …) answer these NVML return codes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub returns: BTreeMap<CallName, u32>,
-}
-
-/// How `nvmlInit` fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InitFailure {
-    /// The NVML return code, e.g. 9 driver not loaded, 18 library and driver differ.
-    pub code: u32,
-}
-
-/// A call that does not come back for a while. It comes back early when the scenario no longer names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hang {
-    /// `nvmlDeviceGetTemperature`; stands for every version of the call.
-    pub call: CallName,
-    /// A number, or `forever`.
-    pub seconds: HangTime,
-}
-
-/// How long a call hangs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "seconds must be a whole number or `forever`")]
-pub enum HangTime {
-    /// Seconds.
-    For(u64),
-    /// Until the scenario changes.
-    Always(Forever),
-}
-
-/// The word `forever`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Forever {
-    /// The word itself.
-    #[serde(rename = "forever")]
-    Forever,
-}
-
-/// An XID error that the driver reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct XidEvent {
-    /// Distinguishes this event from every other of the file, so that it is delivered once.
-    pub id: u64,
-    /// Position in `gpus`, from 0.
-    pub gpu: usize,
-    /// The XID.
-    pub xid: u64,
-}
-
-/// Power, in milliwatts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Power {
-    /// Drawn now.
-    pub usage_milliwatts: u32,
-    /// The enforced limit.
-    pub limit_milliwatts: u32,
-}
-
-/// ECC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ecc {
-    /// Whether it is on. Off, the counters answer `NOT_SUPPORTED`, as nvml.h says of `nvmlDeviceGetTotalEccErrors`.
-    pub enabled: bool,
-    /// Corrected errors since the driver was loaded.
-    #[serde(default)]
-    pub corrected_volatile: u64,
-    /// Uncorrected errors since the driver was loaded.
-    #[serde(default)]
-    pub uncorrected_volatile: u64,
-}
-
-/// Remapped rows of memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowRemapping {
-    /// Because of correctable errors.
-    pub correctable: u32,
-    /// Because of uncorrectable errors.
-    pub uncorrectable: u32,
-    /// Waits for a reset.
-    pub pending: bool,
-    /// A remapping failed.
-    pub failed: bool,
-}
-
-/// A PCIe link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PcieLink {
-    /// 1 to 6.
-    pub generation: u32,
-    /// Lanes.
-    pub width: u32,
-}
-
-/// A process with a compute context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Process {
-    /// Its id.
-    pub pid: u32,
-    /// GPU memory it uses, MiB.
-    pub memory_mib: u64,
+    /// Makes every call take time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Events. An event set gets those that appear here after it was registered for the GPU, each id once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
 }
 
 impl Scenario {

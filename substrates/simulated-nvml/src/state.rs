@@ -4,14 +4,19 @@
 
 mod events;
 mod file;
+mod latency;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+pub(crate) use latency::spend;
 
 pub(crate) use events::{Registered, create_set, free_set, next_event, register};
 
+use crate::board::Board;
 use crate::scenario::{Forever, Hang, HangTime, Scenario};
 
 static FILE: Mutex<file::Source> = Mutex::new(file::Source::new());
@@ -20,8 +25,31 @@ static INITIALISED: AtomicU32 = AtomicU32::new(0);
 /// How often a hanging or waiting call looks at the scenario again.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// The scenario as last read, and when it was written: where series begin.
+pub(crate) struct Current {
+    scenario: Scenario,
+    written: SystemTime,
+}
+
+impl Deref for Current {
+    type Target = Scenario;
+
+    fn deref(&self) -> &Scenario {
+        &self.scenario
+    }
+}
+
+impl Current {
+    /// The GPU at this position, as it is now.
+    pub(crate) fn board(&self, position: usize) -> Option<Board<'_>> {
+        // A file from the future is one whose series have not begun.
+        let since = SystemTime::now().duration_since(self.written).unwrap_or_default();
+        Board::at(&self.scenario, position, since)
+    }
+}
+
 /// The scenario as it is now; `None` when there is none that can be used, which the library has then said on stderr.
-pub(crate) fn scenario() -> Option<Arc<Scenario>> {
+pub(crate) fn scenario() -> Option<Arc<Current>> {
     FILE.lock().unwrap_or_else(PoisonError::into_inner).current()
 }
 

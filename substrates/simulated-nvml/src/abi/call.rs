@@ -1,13 +1,15 @@
 //! What every exported function goes through, and NVML's return codes. Called by the functions of this directory.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Instant;
 
 use nvml_wrapper_sys::bindings::{self, nvmlDevice_t};
 
 use crate::board::Board;
-use crate::scenario::Scenario;
-use crate::state;
+use crate::scenario::{CallName, Scenario};
+use crate::state::{self, Current};
 
 pub(super) const SUCCESS: u32 = bindings::nvmlReturn_enum_NVML_SUCCESS;
 pub(super) const UNINITIALIZED: u32 = bindings::nvmlReturn_enum_NVML_ERROR_UNINITIALIZED;
@@ -17,6 +19,7 @@ pub(super) const NOT_FOUND: u32 = bindings::nvmlReturn_enum_NVML_ERROR_NOT_FOUND
 pub(super) const INSUFFICIENT_SIZE: u32 = bindings::nvmlReturn_enum_NVML_ERROR_INSUFFICIENT_SIZE;
 pub(super) const DRIVER_NOT_LOADED: u32 = bindings::nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED;
 pub(super) const TIMEOUT: u32 = bindings::nvmlReturn_enum_NVML_ERROR_TIMEOUT;
+pub(super) const CORRUPTED_INFOROM: u32 = bindings::nvmlReturn_enum_NVML_ERROR_CORRUPTED_INFOROM;
 pub(super) const GPU_IS_LOST: u32 = bindings::nvmlReturn_enum_NVML_ERROR_GPU_IS_LOST;
 pub(super) const VERSION_MISMATCH: u32 = bindings::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
 pub(super) const UNKNOWN: u32 = bindings::nvmlReturn_enum_NVML_ERROR_UNKNOWN;
@@ -24,67 +27,120 @@ pub(super) const UNKNOWN: u32 = bindings::nvmlReturn_enum_NVML_ERROR_UNKNOWN;
 /// Success, or the return code of a failure.
 pub(super) type Answer = Result<(), u32>;
 
-/// The answer as NVML's return code. A panic must not cross into the client: it becomes `UNKNOWN`.
-pub(super) fn code(work: impl FnOnce() -> Answer) -> u32 {
-    match catch_unwind(AssertUnwindSafe(work)) {
+/// The answer as NVML's return code, after the time that the scenario gives the call. A panic must not cross into the client: it becomes
+/// `UNKNOWN`.
+pub(super) fn code(symbol: &str, work: impl FnOnce() -> Answer) -> u32 {
+    let began = Instant::now();
+    let whole = AssertUnwindSafe(|| {
+        let answer = work();
+        state::spend(symbol, began);
+        answer
+    });
+    match catch_unwind(whole) {
         Ok(Ok(())) => SUCCESS,
         Ok(Err(code)) => code,
         Err(_) => UNKNOWN,
     }
 }
 
+/// The code that the scenario has this call answer, where it is a failure.
+fn injected(symbol: &str, returns: &BTreeMap<CallName, u32>) -> Answer {
+    match returns.iter().find(|(call, _)| call.is(symbol)) {
+        Some((_, code)) if *code != SUCCESS => Err(*code),
+        _ => Ok(()),
+    }
+}
+
 /// A call that names no GPU.
-pub(super) fn library(symbol: &str, work: impl FnOnce(&Scenario) -> Answer) -> u32 {
-    code(|| {
+pub(super) fn library(symbol: &str, work: impl FnOnce(&Current) -> Answer) -> u32 {
+    code(symbol, || {
         state::hang(symbol, |scenario| scenario.hang.as_ref());
         if !state::is_initialised() {
             return Err(UNINITIALIZED);
         }
         // A driver that was there at nvmlInit and is gone now.
-        work(&*state::scenario().ok_or(DRIVER_NOT_LOADED)?)
+        let scenario = state::scenario().ok_or(DRIVER_NOT_LOADED)?;
+        injected(symbol, &scenario.returns)?;
+        work(&scenario)
     })
 }
 
-/// A call on a GPU.
+/// A call on a GPU. The handle of a MIG device is none of a GPU.
 pub(super) fn device(
     symbol: &str,
     handle: nvmlDevice_t,
-    work: impl FnOnce(&Scenario, usize, Board<'_>) -> Answer,
+    work: impl FnOnce(&Current, usize, Board<'_>) -> Answer,
 ) -> u32 {
-    code(|| {
-        if !state::is_initialised() {
-            return Err(UNINITIALIZED);
-        }
-        let position = position(handle).ok_or(INVALID_ARGUMENT)?;
-        state::hang(symbol, |scenario| scenario.gpus.get(position)?.hang.as_ref());
-        let scenario = state::scenario().ok_or(DRIVER_NOT_LOADED)?;
-        let gpu = scenario.gpus.get(position).ok_or(INVALID_ARGUMENT)?;
-        if gpu.lost {
-            return Err(GPU_IS_LOST);
-        }
-        if let Some((_, code)) = gpu
-            .returns
-            .iter()
-            .find(|(call, code)| call.is(symbol) && **code != SUCCESS)
-        {
-            return Err(*code);
-        }
-        work(&scenario, position, Board::of(gpu))
+    either(symbol, handle, |scenario, target, board| match target {
+        Target::Gpu(position) => work(scenario, position, board),
+        Target::Mig(..) => Err(INVALID_ARGUMENT),
     })
 }
 
-/// Handles are numbers, not addresses: position in the scenario, spaced as pointers are, so that no client's junk is dereferenced.
-const FIRST_HANDLE: usize = 0x1000;
-const HANDLE_STEP: usize = 0x10;
-
-/// The handle of the GPU at this position of the scenario.
-pub(super) fn handle(position: usize) -> nvmlDevice_t {
-    std::ptr::without_provenance_mut(FIRST_HANDLE + position * HANDLE_STEP)
+/// A call on a GPU or on a MIG device; the board is the GPU's either way.
+pub(super) fn either(
+    symbol: &str,
+    handle: nvmlDevice_t,
+    work: impl FnOnce(&Current, Target, Board<'_>) -> Answer,
+) -> u32 {
+    code(symbol, || {
+        if !state::is_initialised() {
+            return Err(UNINITIALIZED);
+        }
+        let target = Target::of(handle).ok_or(INVALID_ARGUMENT)?;
+        let position = target.position();
+        state::hang(symbol, |scenario| scenario.gpus.get(position)?.hang.as_ref());
+        let scenario = state::scenario().ok_or(DRIVER_NOT_LOADED)?;
+        let board = scenario.board(position).ok_or(INVALID_ARGUMENT)?;
+        if board.gpu.lost {
+            return Err(GPU_IS_LOST);
+        }
+        injected(symbol, &board.gpu.returns)?;
+        work(&scenario, target, board)
+    })
 }
 
-fn position(handle: nvmlDevice_t) -> Option<usize> {
-    let offset = handle.addr().checked_sub(FIRST_HANDLE)?;
-    offset.is_multiple_of(HANDLE_STEP).then_some(offset / HANDLE_STEP)
+/// What a handle stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The GPU at this position of the scenario.
+    Gpu(usize),
+    /// Its MIG device of this index.
+    Mig(usize, usize),
+}
+
+/// Handles are numbers, not addresses, so that no client's junk is dereferenced: spaced as pointers are, a GPU's by its position in the
+/// scenario, its MIG devices' next to it.
+const FIRST_HANDLE: usize = 0x1000;
+const GPU_STEP: usize = 0x1000;
+const MIG_STEP: usize = 0x10;
+
+impl Target {
+    /// The handle that stands for it.
+    pub(super) fn handle(self) -> nvmlDevice_t {
+        let offset = match self {
+            Self::Gpu(position) => position * GPU_STEP,
+            Self::Mig(position, index) => position * GPU_STEP + (index + 1) * MIG_STEP,
+        };
+        std::ptr::without_provenance_mut(FIRST_HANDLE + offset)
+    }
+
+    fn of(handle: nvmlDevice_t) -> Option<Self> {
+        let offset = handle.addr().checked_sub(FIRST_HANDLE)?;
+        let (position, within) = (offset / GPU_STEP, offset % GPU_STEP);
+        match (within / MIG_STEP).checked_sub(1) {
+            _ if !within.is_multiple_of(MIG_STEP) => None,
+            None => Some(Self::Gpu(position)),
+            Some(index) => Some(Self::Mig(position, index)),
+        }
+    }
+
+    /// The GPU's position in the scenario.
+    pub(super) fn position(self) -> usize {
+        match self {
+            Self::Gpu(position) | Self::Mig(position, _) => position,
+        }
+    }
 }
 
 /// The positions that NVML's indexes 0, 1, … stand for. As NVIDIA's driver does in a container, only GPUs whose device node is there

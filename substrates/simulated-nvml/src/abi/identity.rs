@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_uint};
 
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlPciInfo_t, nvmlPciInfoExt_v1_t};
 
-use super::call::{NOT_FOUND, NOT_SUPPORTED, VERSION_MISMATCH, device};
+use super::call::{CORRUPTED_INFOROM, NOT_FOUND, NOT_SUPPORTED, device, either};
 use super::out::{Out, fixed};
 use crate::board::Board;
 
@@ -21,19 +21,35 @@ fn pci(board: Board<'_>) -> nvmlPciInfo_t {
     }
 }
 
-/// `NVML_STRUCT_VERSION(PciInfoExt, 1)`: size of the struct, version in the top byte (nvml.h).
-#[allow(clippy::cast_possible_truncation, reason = "the size of a small struct")]
-const PCI_INFO_EXT_V1: c_uint = size_of::<nvmlPciInfoExt_v1_t>() as c_uint | 1 << 24;
-
 export! {
     fn nvmlDeviceGetName(gpu: nvmlDevice_t, name: Out<c_char>, length: c_uint) {
-        device("nvmlDeviceGetName", gpu, |_, _, board| name.put_text(length, board.name()))
+        either("nvmlDeviceGetName", gpu, |_, target, board| match super::mig::part(board, target)? {
+            None => name.put_text(length, board.name()),
+            // nvidia-smi -L and NVIDIA's plugin show a MIG device as the product, "MIG" and the profile.
+            Some(part) => name.put_text(length, &format!("{} MIG {}", board.name(), part.profile)),
+        })
     }
     fn nvmlDeviceGetUUID(gpu: nvmlDevice_t, uuid: Out<c_char>, length: c_uint) {
-        device("nvmlDeviceGetUUID", gpu, |_, _, board| uuid.put_text(length, &board.uuid()))
+        either("nvmlDeviceGetUUID", gpu, |_, target, board| match super::mig::part(board, target)? {
+            None => uuid.put_text(length, &board.uuid()),
+            Some(part) => uuid.put_text(length, &part.uuid),
+        })
     }
     fn nvmlDeviceGetSerial(gpu: nvmlDevice_t, serial: Out<c_char>, length: c_uint) {
         device("nvmlDeviceGetSerial", gpu, |_, _, board| serial.put_text(length, board.gpu.serial.as_deref().ok_or(NOT_SUPPORTED)?))
+    }
+    fn nvmlDeviceGetVbiosVersion(gpu: nvmlDevice_t, version: Out<c_char>, length: c_uint) {
+        device("nvmlDeviceGetVbiosVersion", gpu, |_, _, board| version.put_text(length, board.vbios_version().ok_or(NOT_SUPPORTED)?))
+    }
+    fn nvmlDeviceGetInforomImageVersion(gpu: nvmlDevice_t, version: Out<c_char>, length: c_uint) {
+        device("nvmlDeviceGetInforomImageVersion", gpu, |_, _, board| version.put_text(length, board.inforom_version().ok_or(NOT_SUPPORTED)?))
+    }
+    fn nvmlDeviceValidateInforom(gpu: nvmlDevice_t) {
+        device("nvmlDeviceValidateInforom", gpu, |_, _, board| match board.inforom_valid() {
+            Some(true) => Ok(()),
+            Some(false) => Err(CORRUPTED_INFOROM),
+            None => Err(NOT_SUPPORTED),
+        })
     }
     fn nvmlDeviceGetIndex(gpu: nvmlDevice_t, index: Out<c_uint>) {
         device("nvmlDeviceGetIndex", gpu, |scenario, position, _| index.put(super::devices::index(scenario, position).ok_or(NOT_FOUND)?))
@@ -58,10 +74,7 @@ export! {
     fn nvmlDeviceGetPciInfo_v3(gpu: nvmlDevice_t, info: Out<nvmlPciInfo_t>) { device("nvmlDeviceGetPciInfo_v3", gpu, |_, _, board| info.put(pci(board))) }
     fn nvmlDeviceGetPciInfoExt(gpu: nvmlDevice_t, info: Out<nvmlPciInfoExt_v1_t>) {
         device("nvmlDeviceGetPciInfoExt", gpu, |_, _, board| {
-            let version = Out::version_of(&info)?;
-            if version != PCI_INFO_EXT_V1 {
-                return Err(VERSION_MISMATCH);
-            }
+            let version = info.expect_version(1)?;
             let plain = pci(board);
             info.put(nvmlPciInfoExt_v1_t {
                 version,

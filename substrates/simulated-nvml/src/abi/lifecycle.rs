@@ -8,7 +8,7 @@ use crate::scenario::cuda_number;
 use crate::state;
 
 fn initialise(symbol: &str) -> u32 {
-    code(|| {
+    code(symbol, || {
         state::hang(symbol, |scenario| scenario.hang.as_ref());
         let scenario = state::scenario().ok_or(DRIVER_NOT_LOADED)?;
         match scenario.init {
@@ -25,7 +25,7 @@ export! {
     fn nvmlInit() { initialise("nvmlInit") }
     fn nvmlInit_v2() { initialise("nvmlInit_v2") }
     fn nvmlInitWithFlags(_flags: c_uint) { initialise("nvmlInitWithFlags") }
-    fn nvmlShutdown() { code(|| if state::shut_down() { Ok(()) } else { Err(UNINITIALIZED) }) }
+    fn nvmlShutdown() { code("nvmlShutdown", || if state::shut_down() { Ok(()) } else { Err(UNINITIALIZED) }) }
     fn nvmlSystemGetDriverVersion(version: Out<c_char>, length: c_uint) {
         library("nvmlSystemGetDriverVersion", |scenario| version.put_text(length, &scenario.driver_version))
     }

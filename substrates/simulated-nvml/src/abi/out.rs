@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, c_char, c_uint};
 
-use super::call::{Answer, INSUFFICIENT_SIZE, INVALID_ARGUMENT};
+use super::call::{Answer, INSUFFICIENT_SIZE, INVALID_ARGUMENT, VERSION_MISMATCH};
 
 /// Where one value goes. May be null.
 #[repr(transparent)]
@@ -61,11 +61,32 @@ impl<T: Copy> Out<T> {
     }
 }
 
-impl Out<c_uint> {
+impl<T> Out<T> {
     /// The first word of a versioned struct, which is all that an unknown version allows to be read.
-    pub(super) fn version_of<T>(place: &Out<T>) -> Result<c_uint, u32> {
-        Self(place.0.cast()).get()
+    pub(super) fn version(&self) -> Result<c_uint, u32> {
+        Out::<c_uint>(self.0.cast()).get()
     }
+
+    /// The version word, if it is this version of the struct; else nothing may be written, and the answer is a version mismatch.
+    pub(super) fn expect_version(&self, version: c_uint) -> Result<c_uint, u32> {
+        let word = self.version()?;
+        if word == version_word::<T>(version) {
+            Ok(word)
+        } else {
+            Err(VERSION_MISMATCH)
+        }
+    }
+
+    /// The same place as another version of the struct, once its version word has said so.
+    pub(super) fn as_other<U>(&self) -> Out<U> {
+        Out(self.0.cast())
+    }
+}
+
+/// `NVML_STRUCT_VERSION` (nvml.h): size of the struct, version in the top byte.
+#[allow(clippy::cast_possible_truncation, reason = "the size of a small struct")]
+pub(super) const fn version_word<T>(version: c_uint) -> c_uint {
+    size_of::<T>() as c_uint | version << 24
 }
 
 impl Out<c_char> {

@@ -4,7 +4,7 @@ use std::ffi::c_uint;
 
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t};
 
-use super::call::{INSUFFICIENT_SIZE, device};
+use super::call::{INSUFFICIENT_SIZE, either};
 use super::out::Out;
 use crate::scenario::Process;
 
@@ -16,9 +16,13 @@ fn list<T: Copy>(
     infos: &Out<T>,
     entry: impl Fn(&Process) -> T,
 ) -> u32 {
-    device(symbol, gpu, |_, _, board| {
+    either(symbol, gpu, |_, target, board| {
         let room = count.get()? as usize;
-        let processes = &board.gpu.processes;
+        // Which MIG device a process runs on has no place in a scenario: it is the GPU's.
+        let processes = match super::mig::part(board, target)? {
+            None => board.gpu.processes.as_slice(),
+            Some(_) => &[],
+        };
         count.put(c_uint::try_from(processes.len()).unwrap_or(c_uint::MAX))?;
         if processes.len() > room {
             return Err(INSUFFICIENT_SIZE);
@@ -31,7 +35,7 @@ fn list<T: Copy>(
 }
 
 fn none(symbol: &str, gpu: nvmlDevice_t, count: &Out<c_uint>) -> u32 {
-    device(symbol, gpu, |_, _, _| count.put(0))
+    either(symbol, gpu, |_, _, _| count.put(0))
 }
 
 /// Also the layout of version 3 (nvml.h: `nvmlProcessInfo_t` is `nvmlProcessInfo_v2_t`). Without MIG both ids are 0xFFFFFFFF.

@@ -9,7 +9,7 @@
 
 use nvml_wrapper_sys::bindings;
 
-use super::{PciIdentity, Profile};
+use super::{ClocksMhz, NO_MARGINS, NO_THRESHOLDS, PciIdentity, Profile};
 
 pub(super) const PROFILE: Profile = Profile {
     // go-nvml, capture.
@@ -32,19 +32,31 @@ pub(super) const PROFILE: Profile = Profile {
     memory_mib: 81_559,
     // k8s-test-infra: serial, temperature_gpu_c, current_draw_mw.
     has_serial: true,
+    vbios_version: None,
+    inforom_version: None,
     temperature_celsius: Some(34),
+    memory_temperature_celsius: None,
+    temperature_thresholds: NO_THRESHOLDS,
+    temperature_margin_celsius: None,
+    margin_temperatures: NO_MARGINS,
     power_usage_milliwatts: Some(95_000),
     // capture and k8s-test-infra: 700 W; the range is k8s-test-infra's.
     power_limit_milliwatts: Some(700_000),
     power_limit_range_milliwatts: Some((200_000, 700_000)),
     // capture and k8s-test-infra: enabled.
+    clocks_mhz: ClocksMhz::UNKNOWN,
+    greatest_clocks_mhz: ClocksMhz::UNKNOWN,
+    clocks_event_reasons: None,
+    performance_state: None,
     ecc_enabled: Some(true),
     // k8s-test-infra: remapped_rows.
+    sram_ecc_status: false,
     row_remapping: true,
     // k8s-test-infra: max_link_gen, max_link_width.
     pcie_generation: Some(5),
     pcie_width: Some(16),
     // k8s-test-infra: mig.max_gpu_instances; capture: MIG disabled.
+    nvlinks: None,
     mig_devices: Some(7),
     // nvml.h (CUDA 13.0): NVML_GPU_RECOVERY_ACTION_NONE, a healthy GPU's answer.
     recovery_action: Some(0),

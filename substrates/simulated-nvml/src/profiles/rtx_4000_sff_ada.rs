@@ -10,7 +10,7 @@
 
 use nvml_wrapper_sys::bindings;
 
-use super::{PciIdentity, Profile};
+use super::{ClocksMhz, NO_MARGINS, NO_THRESHOLDS, PciIdentity, Profile};
 
 pub(super) const PROFILE: Profile = Profile {
     // capture.
@@ -36,19 +36,31 @@ pub(super) const PROFILE: Profile = Profile {
     // No capture of a serial number.
     has_serial: false,
     // capture: 57C, 8 W of 70 W, idle (P8).
+    vbios_version: None,
+    inforom_version: None,
     temperature_celsius: Some(57),
+    memory_temperature_celsius: None,
+    temperature_thresholds: NO_THRESHOLDS,
+    temperature_margin_celsius: None,
+    margin_temperatures: NO_MARGINS,
     power_usage_milliwatts: Some(8_000),
     power_limit_milliwatts: Some(70_000),
     // No capture.
     power_limit_range_milliwatts: None,
     // capture: "Off", so there is ECC and it is off.
+    clocks_mhz: ClocksMhz::UNKNOWN,
+    greatest_clocks_mhz: ClocksMhz::UNKNOWN,
+    clocks_event_reasons: None,
+    performance_state: None,
     ecc_enabled: Some(false),
     // No capture.
+    sram_ecc_status: false,
     row_remapping: false,
     // datasheet; no source for the lanes.
     pcie_generation: Some(4),
     pcie_width: None,
     // capture: MIG N/A.
+    nvlinks: None,
     mig_devices: None,
     // No capture.
     recovery_action: None,

@@ -1,76 +1,87 @@
 //! Values of a scenario that the schema allows one by one and that contradict one another. Called by [`Scenario::parse`].
 
+mod board;
+mod series;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Scenario;
+use super::{Event, Latency, Scenario};
 
 impl Scenario {
     /// The first contradiction between values, and where it is.
     pub(super) fn contradiction(&self) -> Option<(Place, String)> {
-        if cuda_number(&self.cuda_version).is_none() {
-            return Some((
-                Place::Document,
-                format!(
-                    "cuda_version {:?} is not MAJOR.MINOR; write for example \"13.0\"",
-                    self.cuda_version
-                ),
-            ));
+        if let Some(detail) = self.of_document() {
+            return Some((Place::Document, detail));
         }
         let (mut minors, mut addresses, mut uuids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (position, gpu) in self.gpus.iter().enumerate() {
-            let place = Place::Gpu(position);
-            if !minors.insert(gpu.minor) {
-                return Some((
-                    place,
-                    format!(
-                        "gpus[{position}].minor {} is used twice; give each GPU its own",
-                        gpu.minor
-                    ),
-                ));
-            }
-            if !addresses.insert(gpu.pci_address) {
-                return Some((
-                    place,
-                    format!(
-                        "gpus[{position}].pci_address {} is used twice; give each GPU its own",
-                        gpu.pci_address
-                    ),
-                ));
-            }
-            if let Some(uuid) = gpu.uuid.as_ref().filter(|uuid| !uuids.insert((*uuid).clone())) {
-                return Some((
-                    place,
-                    format!("gpus[{position}].uuid {uuid} is used twice; give each GPU its own"),
-                ));
+            let twice =
+                |what: &str, value: &dyn std::fmt::Display| format!("{what} {value} is used twice; give each its own");
+            let parts = gpu.mig.iter().flat_map(|mig| &mig.devices).map(|device| &device.uuid);
+            let mut all = gpu.uuid.iter().chain(parts);
+            let detail = if !minors.insert(gpu.minor) {
+                Some(twice("minor", &gpu.minor))
+            } else if !addresses.insert(gpu.pci_address) {
+                Some(twice("pci_address", &gpu.pci_address))
+            } else if let Some(uuid) = all.find(|uuid| !uuids.insert((*uuid).clone())) {
+                Some(twice("uuid", uuid))
+            } else {
+                series::fault(gpu).or_else(|| board::contradiction(gpu))
+            };
+            if let Some(detail) = detail {
+                return Some((Place::Gpu(position), format!("gpus[{position}].{detail}")));
             }
         }
         let mut ids = BTreeSet::new();
         for (position, event) in self.events.iter().enumerate() {
-            let place = Place::Event(position);
-            if event.gpu >= self.gpus.len() {
-                return Some((
-                    place,
-                    format!(
-                        "events[{position}].gpu is {}, but there are {} gpus, counted from 0",
-                        event.gpu,
-                        self.gpus.len()
-                    ),
-                ));
-            }
-            if !ids.insert(event.id) {
-                return Some((
-                    place,
-                    format!(
-                        "events[{position}].id {} is used twice; give each event its own",
-                        event.id
-                    ),
-                ));
+            let detail = if ids.insert(event.id) {
+                self.of_event(event)
+            } else {
+                Some(format!("id {} is used twice; give each event its own", event.id))
+            };
+            if let Some(detail) = detail {
+                return Some((Place::Event(position), format!("events[{position}].{detail}")));
             }
         }
         None
+    }
+
+    fn of_document(&self) -> Option<String> {
+        if cuda_number(&self.cuda_version).is_none() {
+            return Some(format!(
+                "cuda_version {:?} is not MAJOR.MINOR; write for example \"13.0\"",
+                self.cuda_version
+            ));
+        }
+        let latency = self.latency.as_ref()?;
+        let longest = latency.calls.values().copied().fold(latency.microseconds, u32::max);
+        (longest > Latency::LONGEST).then(|| {
+            format!(
+                "latency of {longest} microseconds is longer than {}; write `hang` for a call that does not come back",
+                Latency::LONGEST
+            )
+        })
+    }
+
+    fn of_event(&self, event: &Event) -> Option<String> {
+        if event.gpu >= self.gpus.len() {
+            return Some(format!(
+                "gpu is {}, but there are {} gpus, counted from 0",
+                event.gpu,
+                self.gpus.len()
+            ));
+        }
+        match (event.xid, event.kind, event.data) {
+            (None, None, _) => Some("xid is missing, and kind too; write one of them".to_owned()),
+            (Some(_), Some(_), _) => {
+                Some("xid and kind are both there; an event is an XID or of another kind".to_owned())
+            }
+            (Some(_), None, Some(_)) => Some("data is there, but an XID's data is its number; take it away".to_owned()),
+            _ => None,
+        }
     }
 }
 

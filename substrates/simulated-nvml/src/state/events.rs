@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use nvml_wrapper_sys::bindings::nvmlEventTypeXidCriticalError;
-
-use crate::scenario::{Scenario, XidEvent};
+use crate::scenario::{Event, Scenario};
 
 #[derive(Default)]
 struct Sets {
@@ -75,18 +73,14 @@ pub(crate) fn register(handle: usize, gpu: usize, mask: u64, scenario: &Scenario
 }
 
 /// Takes the next event that the set has not had. `Err` when there is no such set.
-pub(crate) fn next_event(handle: usize, scenario: &Scenario) -> Result<Option<XidEvent>, ()> {
+pub(crate) fn next_event(handle: usize, scenario: &Scenario) -> Result<Option<Event>, ()> {
     sets(|sets| {
         let set = sets.open.get_mut(&handle).ok_or(())?;
-        let wanted = |gpu| {
-            set.gpus
-                .get(&gpu)
-                .is_some_and(|mask| mask & u64::from(nvmlEventTypeXidCriticalError) != 0)
-        };
+        let wanted = |event: &Event| set.gpus.get(&event.gpu).is_some_and(|mask| mask & event.bit() != 0);
         let event = scenario
             .events
             .iter()
-            .find(|event| wanted(event.gpu) && !set.past.contains(&event.id))
+            .find(|event| wanted(event) && !set.past.contains(&event.id))
             .copied();
         set.past.extend(event.map(|event| event.id));
         Ok(event)

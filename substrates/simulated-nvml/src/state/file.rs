@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::Current;
 use crate::scenario::Scenario;
 
 /// A scenario is a page of text; more is a mistake.
@@ -21,7 +22,7 @@ const WRITER_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Source {
     path: Option<PathBuf>,
     seen: Option<Stamp>,
-    scenario: Option<Arc<Scenario>>,
+    scenario: Option<Arc<Current>>,
     said: Option<String>,
 }
 
@@ -46,7 +47,7 @@ impl Source {
 
     /// The scenario as it is now. A file that cannot be used leaves the last good scenario in force, so that an edit half done by hand
     /// is not a fault of its own.
-    pub(crate) fn current(&mut self) -> Option<Arc<Scenario>> {
+    pub(crate) fn current(&mut self) -> Option<Arc<Current>> {
         if let Err(why) = self.refresh()
             && self.said.as_ref() != Some(&why)
         {
@@ -68,7 +69,10 @@ impl Source {
             return Ok(());
         }
         let scenario = Scenario::parse(&read(path)?, path).map_err(|error| error.to_string())?;
-        self.scenario = Some(Arc::new(scenario));
+        self.scenario = Some(Arc::new(Current {
+            scenario,
+            written: stamp.written(),
+        }));
         self.seen = Some(stamp);
         self.said = None;
         Ok(())
@@ -76,6 +80,18 @@ impl Source {
 }
 
 impl Stamp {
+    /// When the file was last written.
+    fn written(&self) -> SystemTime {
+        let (seconds, nanoseconds) = self.modified;
+        let since = Duration::new(
+            u64::try_from(seconds).unwrap_or_default(),
+            u32::try_from(nanoseconds).unwrap_or_default(),
+        );
+        SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
     fn of(path: &Path) -> Result<Self, String> {
         let file =
             fs::metadata(path).map_err(|error| format!("{}: {error}; put the scenario there", path.display()))?;
