@@ -9,7 +9,7 @@ pub(crate) mod catalogue;
 mod event;
 mod ledger;
 mod line;
-mod nvlink5;
+pub(crate) mod nvlink5;
 mod reader;
 mod reading;
 mod recovery;
