@@ -3,6 +3,8 @@
 //! The text's first line has at most [`FIRST_LINE`] bytes and stands alone, and the exit codes are those of
 //! node-problem-detector's plugins, so the command is one.
 
+mod catalogue;
+
 use super::facts::{NvmlArgs, print_json};
 use crate::exit::Exit;
 use crate::{checks, host};
@@ -23,6 +25,9 @@ pub(crate) struct Args {
     /// What must be there, for example gpus=8,model=H100 (model: a part of NVML's product name, in any case)
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = parse_expectation)]
     expect: Option<Expectation>,
+    /// Print which XIDs of NVIDIA's driver this program can explain, by which source, and judge nothing
+    #[arg(long)]
+    catalogue: bool,
     /// The form of the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -77,6 +82,9 @@ fn parse_expectation(text: &str) -> Result<Expectation, BadExpectation> {
 
 /// Reads, judges and prints.
 pub(crate) fn run(args: &Args) -> ExitCode {
+    if args.catalogue {
+        return catalogue::run(args.output);
+    }
     let facts = host::read_facts_with(Path::new("/"), &args.nvml.pass());
     let verdict = checks::judge(&facts, args.expect.as_ref());
     let printed = match args.output {

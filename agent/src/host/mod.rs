@@ -7,6 +7,7 @@ mod blocked;
 mod cgroup;
 mod disks;
 mod efivars;
+pub(crate) mod kmsg;
 mod modprobe;
 mod mounts;
 mod networks;
