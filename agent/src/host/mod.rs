@@ -8,11 +8,13 @@ mod cgroup;
 mod disks;
 mod efivars;
 pub(crate) mod kmsg;
+mod modinfo;
 mod modprobe;
 mod mounts;
 mod networks;
 pub(crate) mod nvidia;
 mod os_release;
+mod packages;
 mod pressure;
 mod procfs;
 mod services;
@@ -47,6 +49,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
     let mounts = mounts::read(&tree);
     let release = procfs::kernel_release(&tree);
     let modules = procfs::modules(&tree);
+    let nvidia = nvidia::read(&tree, &release, &nvml.status);
     NodeFacts {
         hostname: procfs::hostname(&tree),
         machine_id: tree.word("etc/machine-id"),
@@ -68,7 +71,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         },
         cgroup: cgroup::read(&tree),
         nvidia_pci: sysfs::nvidia_devices(&tree),
-        nvidia: nvidia::read(&tree),
+        nvidia,
         nvml,
         cpu: procfs::cpu(&tree),
         memory: procfs::memory(&tree),
@@ -81,6 +84,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         services,
         blocked_processes: blocked::read(&tree),
         pressure: pressure::read(&tree),
+        packages: packages::read(&tree),
         unreadable: tree.into_unreadable(),
     }
 }
