@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Unknown = 2,
     /// 64: the command line is wrong (`EX_USAGE` of sysexits.h; clap's own 2 would read as "unknown").
     Usage = 64,
+    /// 78: for `run`, the configuration is wrong, which another start does not cure (`EX_CONFIG`).
+    Config = 78,
     /// 74: the answer could not be written to standard output (`EX_IOERR`).
     Output = 74,
 }

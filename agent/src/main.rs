@@ -7,12 +7,10 @@ mod apply;
 mod checks;
 mod cli;
 mod command;
-#[allow(dead_code, unused_imports, reason = "the verb `run` comes with the next change")]
 mod daemon;
 mod durable;
 mod exit;
 mod gpu;
-#[allow(dead_code, unused_imports, reason = "the verb `run` comes with the next change")]
 mod health;
 mod host;
 mod journal;

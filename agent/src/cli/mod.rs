@@ -7,6 +7,7 @@ mod apply;
 mod check;
 mod facts;
 mod nvml_worker;
+mod run;
 mod session;
 
 use crate::exit::Exit;
@@ -22,7 +23,7 @@ pub(crate) struct CommandLine {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done or healthy, 1 problem or failed, 2 unknown (check only), \
-64 wrong command line, 74 the answer could not be written";
+64 wrong command line, 74 the answer could not be written, 78 wrong configuration (run)";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -30,6 +31,8 @@ enum Verb {
     Facts(facts::Args),
     /// Judge this host's GPUs. Changes nothing.
     Check(check::Args),
+    /// Judge this host's GPUs again and again, and tell whoever asks (what the unit bedplate-agent runs).
+    Run(run::Args),
     /// Carry out a stored plan (what the unit bedplate-apply@RUN runs).
     Apply(apply::Args),
     /// Speak with an installer over standard input and output.
@@ -55,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
     match command_line.verb {
         Verb::Facts(args) => facts::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Run(args) => run::run(&args),
         Verb::Apply(args) => apply::run(args),
         Verb::Session(args) => session::run(args),
         Verb::NvmlWorker(args) => nvml_worker::run(&args),

@@ -1,7 +1,143 @@
 //! The daemon: one process that looks at a host at an interval, keeps what it knows, and tells whoever asks.
+//!
+//! Three kinds of threads: one looks ([`passes`]), one judges ([`observer`]), and the first one, an asynchronous runtime,
+//! speaks with systemd and everybody else. They share nothing but messages and the newest [`State`]. Changes nothing on the
+//! host but its own files. Called by the verb `run`.
 
 mod config;
+mod kept;
+mod log;
+mod notify;
+mod observer;
+mod passes;
 mod state;
 
-pub(crate) use config::Config;
+use crate::health::Fold;
+use bedplate_protocol::{Finding, Severity};
+pub(crate) use config::{Config, ConfigError, read};
+use jiff::{SignedDuration, Timestamp};
+pub(crate) use kept::KeptError;
+use notify::Notify;
+use observer::{Observer, Pulse, Report};
 pub(crate) use state::State;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// How long the end waits for the last state to be kept.
+const FAREWELL: Duration = Duration::from_millis(800);
+/// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Why the daemon could not begin, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    /// What survives a restart.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// A thread or the runtime.
+    #[error("{what} could not be started: {source}; see the unit's TasksMax and the host's limits")]
+    Start {
+        /// Which.
+        what: &'static str,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The observer.
+    #[error("the thread that judges has ended by itself; this is a fault of the agent, whose log says where")]
+    Ended,
+}
+
+/// Until SIGTERM or SIGINT.
+pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
+    let (kept, memory, aside) = kept::Kept::open(&config.state_directory)?;
+    let node_name = config.node_name.clone().unwrap_or_else(hostname);
+    let troubles = aside.map(|why| {
+        tracing::warn!("{why}");
+        let cure = "nothing to do: conditions began anew; look at the file if that matters";
+        Finding::new(Severity::Warning, "state-put-aside", node_name.clone(), why, cure)
+    });
+    let interval = SignedDuration::try_from(config.interval.get()).unwrap_or(SignedDuration::MAX);
+    let mut fold = Fold::new(config.checks.clone(), interval, memory);
+    fold.tick(Timestamp::now());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| DaemonError::Start { what: "the runtime", source })?;
+
+    let pulse = Pulse::new();
+    let (states, watched) = watch::channel(Arc::new(State::before_the_first_pass(config, &node_name, &fold)));
+    let (reports, mailbox) = mpsc::channel();
+    let (stop_passes, stopped) = mpsc::channel();
+    let observer = Observer::new(
+        config.clone(),
+        node_name,
+        (kept, fold),
+        troubles.into_iter().collect(),
+        states,
+        pulse.clone(),
+    );
+    let observer = spawn("observer", move || observer.run(&mailbox))?;
+    let (passes_config, passes_reports) = (config.clone(), reports.clone());
+    // Not joined: it may be inside a driver that never answers.
+    let _passes = spawn("passes", move || passes::run(&passes_config, &passes_reports, &stopped))?;
+
+    let ended = runtime.block_on(serve(watched, pulse, &observer));
+    drop(stop_passes);
+    // An observer that is gone has nothing to keep.
+    let _ = reports.send(Report::Stop);
+    let expiry = Instant::now() + FAREWELL;
+    while !observer.is_finished() && Instant::now() < expiry {
+        thread::sleep(Duration::from_millis(5));
+    }
+    // Whatever still runs on the runtime is of no more use.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Speaks with systemd until a signal comes.
+async fn serve(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, observer: &JoinHandle<()>) -> Result<(), DaemonError> {
+    let started = |source| DaemonError::Start { what: "the reception of signals", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(started)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(started)?;
+    let notify = Notify::from_environment();
+    let alive = Notify::watchdog();
+    let mut beat = tokio::time::interval(alive.unwrap_or(STUCK));
+    notify.say("READY=1");
+    let ended = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            _ = beat.tick() => {
+                if observer.is_finished() {
+                    break Err(DaemonError::Ended);
+                }
+                if alive.is_some() && pulse.age() < STUCK {
+                    notify.say("WATCHDOG=1");
+                }
+            }
+            changed = states.changed() => {
+                if changed.is_err() {
+                    break Err(DaemonError::Ended);
+                }
+                let summary = states.borrow_and_update().summary();
+                notify.say(&format!("STATUS={summary}"));
+            }
+        }
+    };
+    notify.say("STOPPING=1");
+    ended
+}
+
+fn spawn(what: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DaemonError> {
+    // Their stacks are shallow: the default of 2 MiB each would only be address space, but says something untrue.
+    let builder = thread::Builder::new().name(what.to_owned()).stack_size(512 << 10);
+    builder.spawn(work).map_err(|source| DaemonError::Start { what, source })
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

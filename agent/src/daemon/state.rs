@@ -1,7 +1,8 @@
 //! What the daemon knows at one moment: the one value that `serve` shows and `publish` writes. Data only.
 
-use crate::health::{Condition, Transition};
-use bedplate_protocol::{Finding, NodeFacts, Verdict};
+use super::Config;
+use crate::health::{Condition, Fold, Status, Transition};
+use bedplate_protocol::{Finding, Health, NodeFacts, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -34,4 +35,36 @@ pub(crate) struct State {
     pub(crate) transitions: Vec<Transition>,
     /// What is wrong with the agent's own configuration, such as an override that has expired.
     pub(crate) notices: Vec<Finding>,
+}
+
+impl State {
+    /// What is known before anybody has looked: what an earlier run kept, else nothing.
+    pub(super) fn before_the_first_pass(config: &Config, node_name: &str, fold: &Fold) -> Self {
+        let at = Timestamp::now();
+        Self {
+            at,
+            started: at,
+            version: env!("CARGO_PKG_VERSION"),
+            node_name: node_name.to_owned(),
+            interval_seconds: config.interval.get().as_secs(),
+            last_pass: None,
+            last_pass_micros: None,
+            nvml_stale_since: Some(at),
+            facts: None,
+            verdict: fold.verdict(),
+            conditions: fold.conditions(),
+            transitions: fold.transitions().to_vec(),
+            notices: fold.notices(at),
+        }
+    }
+
+    /// One line for people: how many GPUs are healthy, and which conditions are not `False`.
+    pub(crate) fn summary(&self) -> String {
+        let all = self.verdict.gpus.len();
+        let healthy = self.verdict.gpus.iter().filter(|gpu| gpu.health == Health::Healthy).count();
+        let open = self.conditions.iter().filter(|condition| condition.status != Status::False);
+        let open: Vec<String> = open.map(|condition| format!("{}={}", condition.kind, condition.status.as_str())).collect();
+        let what = if open.is_empty() { "no problem".to_owned() } else { open.join(" ") };
+        format!("{healthy} of {all} GPU(s) healthy; {what}")
+    }
 }

@@ -1,11 +1,27 @@
 //! What findings over time make of a node: conditions, transitions, one recommended action.
 //!
-//! Pure: no clock, no file, no randomness. Called by [`crate::daemon`].
+//! Pure: no clock, no file, no randomness. The rules are data ([`reasons`]), the fold applies them. Called by
+//! [`crate::daemon`].
 
 mod condition;
+mod fold;
+mod identity;
+mod judgement;
+mod memory;
 mod overrides;
+mod reasons;
+mod sight;
+mod table;
 mod transition;
 
 pub(crate) use condition::{Condition, Status};
+pub(crate) use fold::Fold;
+pub(crate) use memory::Memory;
 pub(crate) use overrides::{Mode, Override};
+pub(crate) use reasons::Sense;
+pub(crate) use sight::{Era, Sight};
+pub(crate) use table::markdown;
 pub(crate) use transition::{Change, Transition};
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod os_release;
 mod packages;
 mod pressure;
 mod procfs;
+mod refresh;
 mod services;
 mod swap;
 mod sysfs;
@@ -27,6 +28,7 @@ use crate::gpu;
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{BootFacts, KernelFacts, NvmlFacts};
 use std::path::Path;
+pub(crate) use refresh::Refresh;
 pub(crate) use tree::Tree;
 
 /// Everything about the host whose root directory is `root` (`/` for the running one), NVML read in a worker process with

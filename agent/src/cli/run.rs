@@ -1,0 +1,54 @@
+//! The verb `run`: the daemon. Reads its configuration, says everything that is wrong with it, and goes on until a signal.
+
+use crate::daemon::{self, Config, ConfigError};
+use crate::exit::Exit;
+use crate::health;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a person may say.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = Config::PATH)]
+    config: PathBuf,
+    /// Only read the configuration and say what is wrong with it
+    #[arg(long)]
+    check_config: bool,
+    /// Only print the conditions and reasons that this agent knows, as docs/reasons.md has them
+    #[arg(long, conflicts_with = "check_config")]
+    reasons: bool,
+}
+
+/// 0 after SIGTERM or SIGINT, 78 when the configuration is wrong, 1 when the daemon could not go on.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    if args.reasons {
+        let printed = std::io::stdout().write_all(health::markdown().as_bytes());
+        return printed.map_or(Exit::Output, |()| Exit::Success).into();
+    }
+    let config = match daemon::read::<Config>(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            if let ConfigError::Mistakes { findings, .. } = &error {
+                for finding in findings {
+                    eprintln!("{finding}");
+                }
+            }
+            eprintln!("{error}");
+            return Exit::Config.into();
+        }
+    };
+    if args.check_config {
+        return ExitCode::SUCCESS;
+    }
+    // systemd keeps lines with a time of its own; colour is noise in it.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).without_time().with_target(false).init();
+    match daemon::run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::Problem.into()
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The thread that looks: at NVML, then at the host, again and again. Called by [`super::run`] only.
+//!
+//! It may be held up by a driver that does not answer, for as long as the deadline says; nothing else waits for it.
+
+use super::Config;
+use super::observer::Report;
+use crate::gpu;
+use crate::health::Era;
+use crate::host::Refresh;
+use bedplate_protocol::facts::NvmlStatus;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Instant;
+
+/// Looks until nobody wants to know any more: until `stop` or the other end of `reports` is gone.
+pub(super) fn run(config: &Config, reports: &Sender<Report>, stop: &Receiver<()>) {
+    let mut host = Refresh::new(Path::new("/"));
+    let mut trouble = false;
+    loop {
+        let began = Instant::now();
+        let library = config.nvml.library.clone().or_else(|| host.library());
+        let nvml = gpu::read(library.as_deref(), true, config.nvml.deadline.get());
+        let took = began.elapsed();
+        let troubled = nvml.status != NvmlStatus::Ready;
+        // What goes with a driver that has just stopped answering is wanted at once.
+        let facts = host.look(nvml, troubled && !trouble);
+        trouble = troubled;
+        let era = Era { boot_id: facts.boot.boot_id.clone(), driver: host.driver_load() };
+        if reports.send(Report::Pass { facts: Box::new(facts), era, took }).is_err() {
+            return;
+        }
+        // From beginning to beginning, so that slow passes do not make the interval longer than they must.
+        let rest = config.interval.get().saturating_sub(began.elapsed());
+        match stop.recv_timeout(rest) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

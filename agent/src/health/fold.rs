@@ -1,0 +1,245 @@
+//! Findings over time: what holds, since when, and what it makes of conditions and GPUs.
+//!
+//! Pure: the caller says what time it is and what was looked at. Within one observation the order of findings makes no
+//! difference. A finding begins to hold after its row's number of observations in a row and ends by its row's rule, and only
+//! when somebody could look: what was not looked at stays as it was. Called by [`crate::daemon`] only.
+
+use super::identity::identify;
+use super::memory::{Entry, Memory};
+use super::reasons::{Clear, Reason, reason};
+use super::sight::gpu_of;
+use super::{Change, Mode, Override, Sense, Sight, Transition};
+use bedplate_protocol::{Finding, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// How long a finding that came and went is remembered, so that one that comes again and again is known for it.
+const FLAPPING: SignedDuration = SignedDuration::from_hours(1);
+/// Each time that a finding came back within [`FLAPPING`] doubles the good observations it needs to go, at most so often:
+/// 32 times as many.
+const DOUBLINGS: u32 = 5;
+/// More pieces of evidence on one finding than this help nobody.
+const EVIDENCE: usize = 16;
+
+/// The fold.
+#[derive(Debug, Clone)]
+pub(crate) struct Fold {
+    pub(super) overrides: Vec<Override>,
+    /// Between two passes: what three of them did not see is not known any more.
+    pub(super) interval: SignedDuration,
+    pub(super) memory: Memory,
+    /// When it was last told the time.
+    pub(super) at: Option<Timestamp>,
+}
+
+impl Fold {
+    /// A fold that goes on from `memory`.
+    pub(crate) fn new(overrides: Vec<Override>, interval: SignedDuration, memory: Memory) -> Self {
+        Self { overrides, interval, memory, at: None }
+    }
+
+    /// What it would need to go on after a restart.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The newest transitions, oldest first.
+    pub(crate) fn transitions(&self) -> &[Transition] {
+        &self.memory.transitions
+    }
+
+    /// Takes in what was found by looking at `sight`; what changed.
+    pub(crate) fn observe(&mut self, at: Timestamp, verdict: &Verdict, sight: &Sight) -> Vec<Transition> {
+        let mut changes = Vec::new();
+        let (verdict, sight) = &identify(verdict, sight, &self.memory.gpus);
+        let found = self.found(at, &verdict.findings);
+        let mut entries: BTreeMap<(String, String), Entry> = std::mem::take(&mut self.memory.entries)
+            .into_iter()
+            .map(|entry| ((entry.finding.code.clone(), entry.finding.subject.clone()), entry))
+            .collect();
+        for (key, finding) in &found {
+            let row = reason(&finding.code);
+            let entry = entries.entry(key.clone()).or_insert_with(|| Entry {
+                finding: finding.clone(),
+                bad: 0,
+                good: 0,
+                raised: None,
+                seen: at,
+                era: sight.era.clone(),
+                reset: false,
+                raises: Vec::new(),
+            });
+            // A verdict made for another reason repeats what the last look of this sense found: that is no new observation.
+            if entry.bad == 0 || sight.senses.contains(&row.sense) {
+                entry.bad = entry.bad.saturating_add(1);
+                entry.good = 0;
+                entry.seen = at;
+                entry.era = sight.era.clone();
+                entry.reset = false;
+            }
+            entry.finding = finding.clone();
+            if entry.raised.is_none() && entry.bad >= row.raise {
+                entry.raised = Some(at);
+                entry.raises.push(at);
+                changes.push(transition(at, Change::Raised, entry, entry.finding.message.clone()));
+            }
+        }
+        entries.retain(|key, entry| {
+            entry.raises.retain(|raise| at.duration_since(*raise) < FLAPPING || entry.raised == Some(*raise));
+            if found.contains_key(key) {
+                return true;
+            }
+            let row = reason(&entry.finding.code);
+            if let Some(owner) = self.off(at, &entry.finding.code) {
+                if entry.raised.is_some() {
+                    changes.push(transition(at, Change::Cleared, entry, format!("switched off by {owner}")));
+                }
+                return false;
+            }
+            if let Some(gpu) = gpu_of(&entry.finding.subject) {
+                entry.reset |= sight.reset.contains(gpu);
+            }
+            match absent(entry, row, sight) {
+                Absence::NotLookedAt => return true,
+                Absence::Gone(why) => {
+                    entry.bad = 0;
+                    entry.good = entry.good.saturating_add(1);
+                    if entry.raised.take().is_some() {
+                        changes.push(transition(at, Change::Cleared, entry, why));
+                    }
+                }
+                Absence::NotYet => {
+                    entry.bad = 0;
+                    entry.good = entry.good.saturating_add(1);
+                }
+            }
+            entry.raised.is_some() || !entry.raises.is_empty()
+        });
+        self.memory.entries = entries.into_values().collect();
+        for sense in &sight.senses {
+            self.memory.looked.insert(*sense, at);
+        }
+        if sight.senses.contains(&Sense::Nvml) {
+            self.remember(verdict, sight);
+        }
+        self.memory.era = sight.era.clone();
+        changes.sort_by(|a, b| (&a.code, &a.subject).cmp(&(&b.code, &b.subject)));
+        for change in &mut changes {
+            change.sequence = self.memory.sequence;
+            self.memory.sequence += 1;
+        }
+        self.memory.transitions.extend(changes.iter().cloned());
+        let surplus = self.memory.transitions.len().saturating_sub(Transition::KEPT);
+        self.memory.transitions.drain(..surplus);
+        self.tick(at);
+        changes
+    }
+
+    /// Only time has passed.
+    pub(crate) fn tick(&mut self, at: Timestamp) {
+        // A clock that was set back does not make anything look younger than it is.
+        let at = self.at.map_or(at, |before| before.max(at));
+        self.at = Some(at);
+        self.judge(at);
+    }
+
+    /// Keeps the list of GPUs; an NVML that listed none because it does not work leaves the last list standing.
+    fn remember(&mut self, verdict: &Verdict, sight: &Sight) {
+        if sight.complete || !verdict.gpus.is_empty() {
+            self.memory.gpus.clone_from(&verdict.gpus);
+        }
+    }
+
+    /// The findings that count, one for each code and subject: of several the gravest, with the others' words as evidence.
+    fn found(&self, at: Timestamp, findings: &[Finding]) -> BTreeMap<(String, String), Finding> {
+        let mut sorted: Vec<&Finding> = findings.iter().collect();
+        sorted.sort_by(|a, b| {
+            let weight = |f: &Finding| (f.severity, f.action);
+            weight(b).cmp(&weight(a)).then_with(|| a.message.cmp(&b.message)).then_with(|| a.evidence.cmp(&b.evidence))
+        });
+        let mut found: BTreeMap<(String, String), Finding> = BTreeMap::new();
+        for finding in sorted {
+            if self.off(at, &finding.code).is_some() {
+                continue;
+            }
+            let key = (finding.code.clone(), finding.subject.clone());
+            match found.get_mut(&key) {
+                None => {
+                    found.insert(key, finding.clone());
+                }
+                Some(graver) => {
+                    let more = std::iter::once(&finding.message).chain(&finding.evidence);
+                    for line in more {
+                        if graver.evidence.len() < EVIDENCE && !graver.evidence.contains(line) && graver.message != *line {
+                            graver.evidence.push(line.clone());
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// What becomes of a code now, and who says so if it is not the table.
+    pub(super) fn mode(&self, at: Timestamp, code: &str) -> (Mode, Option<&Override>) {
+        let wanted = self.overrides.iter().find(|wanted| wanted.code == code && wanted.holds(at));
+        (wanted.map_or(reason(code).mode, |wanted| wanted.mode), wanted)
+    }
+
+    fn off(&self, at: Timestamp, code: &str) -> Option<String> {
+        let (mode, wanted) = self.mode(at, code);
+        (mode == Mode::Off).then(|| wanted.map_or_else(|| "the table of reasons".to_owned(), |wanted| wanted.owner.clone()))
+    }
+}
+
+/// What it means that a finding was not among those found.
+enum Absence {
+    NotLookedAt,
+    NotYet,
+    Gone(String),
+}
+
+fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
+    if !sight.senses.contains(&row.sense) {
+        return Absence::NotLookedAt;
+    }
+    let booted = !sight.era.boot_id.is_empty() && sight.era.boot_id != entry.era.boot_id;
+    if let Some(gpu) = gpu_of(&entry.finding.subject)
+        && matches!(row.sense, Sense::Gpu | Sense::KernelLog)
+        && !sight.read.contains(gpu)
+    {
+        // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over.
+        let gone = booted && sight.complete && !sight.there.contains(gpu);
+        return if gone { Absence::Gone("it is not in the machine any more since the node was booted".to_owned()) } else { Absence::NotLookedAt };
+    }
+    let loaded = sight.era.driver.is_some() && sight.era.driver != entry.era.driver;
+    let evidence = match row.clear {
+        Clear::Observations(needed) => {
+            let again = u32::try_from(entry.raises.len().saturating_sub(1)).unwrap_or(u32::MAX).min(DOUBLINGS);
+            let needed = needed.saturating_mul(1 << again);
+            let seen = entry.good.saturating_add(1);
+            (seen >= needed).then(|| format!("{seen} observation(s) in a row did not find it"))
+        }
+        Clear::Driver if booted => Some("the node was booted and it is not there".to_owned()),
+        Clear::Driver if loaded => Some("the driver was loaded again and it is not there".to_owned()),
+        Clear::Driver if entry.reset => Some("the GPU was reset and it is not there".to_owned()),
+        Clear::Reboot if booted => Some("the node was booted and it is not there".to_owned()),
+        Clear::Driver | Clear::Reboot => None,
+    };
+    evidence.map_or(Absence::NotYet, Absence::Gone)
+}
+
+fn transition(at: Timestamp, change: Change, entry: &Entry, message: String) -> Transition {
+    let finding = &entry.finding;
+    Transition {
+        sequence: 0,
+        at,
+        change,
+        code: finding.code.clone(),
+        subject: finding.subject.clone(),
+        severity: finding.severity,
+        condition: reason(&finding.code).condition.to_owned(),
+        message,
+        action: finding.action,
+    }
+}

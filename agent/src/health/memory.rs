@@ -1,0 +1,92 @@
+//! What the fold remembers, and what of it survives a restart. Data only; written and read by [`crate::daemon`].
+
+use super::sight::Era;
+use super::{Condition, Sense, Status, Transition};
+use bedplate_protocol::{Finding, GpuVerdict};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that a fold knows besides its configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Findings that hold, are about to, or held lately; ordered by code and subject.
+    #[serde(default)]
+    pub(super) entries: Vec<Entry>,
+    /// The status of each condition, and since when.
+    #[serde(default)]
+    pub(super) statuses: BTreeMap<String, Since>,
+    /// When each sense last looked.
+    #[serde(default)]
+    pub(super) looked: BTreeMap<Sense, Timestamp>,
+    /// The GPUs of the last pass that saw them.
+    #[serde(default)]
+    pub(super) gpus: Vec<GpuVerdict>,
+    /// In which life of the driver the last observation was made.
+    #[serde(default)]
+    pub(super) era: Era,
+    /// The next transition's number.
+    #[serde(default)]
+    pub(super) sequence: u64,
+    /// The newest transitions, oldest first.
+    #[serde(default)]
+    pub(super) transitions: Vec<Transition>,
+}
+
+/// A status and when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Since {
+    pub(super) status: Status,
+    pub(super) since: Timestamp,
+}
+
+/// One code about one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// As it was last seen.
+    pub(super) finding: Finding,
+    /// Observations in a row that had it.
+    pub(super) bad: u32,
+    /// Observations in a row that looked and did not find it.
+    pub(super) good: u32,
+    /// Since when it holds.
+    pub(super) raised: Option<Timestamp>,
+    /// When it was last seen.
+    pub(super) seen: Timestamp,
+    /// In which life of the driver that was.
+    pub(super) era: Era,
+    /// Whether its GPU has been reset since.
+    #[serde(default)]
+    pub(super) reset: bool,
+    /// When it began to hold, the last times, oldest first.
+    pub(super) raises: Vec<Timestamp>,
+}
+
+impl Memory {
+    /// What of it is worth a write: findings, statuses and GPUs, not how often something was seen since.
+    pub(crate) fn differs(&self, written: &Self) -> bool {
+        let held = |memory: &Self| -> Vec<(String, String, Option<Timestamp>)> {
+            let entries = memory.entries.iter().filter(|entry| entry.raised.is_some() || !entry.raises.is_empty());
+            entries
+                .map(|entry| (entry.finding.code.clone(), entry.finding.subject.clone(), entry.raised))
+                .collect()
+        };
+        self.sequence != written.sequence
+            || self.statuses != written.statuses
+            || self.gpus != written.gpus
+            || self.era != written.era
+            || held(self) != held(written)
+    }
+}
+
+/// The conditions' messages are not kept: they are made from the findings.
+pub(super) fn unknown(kind: &'static str, at: Timestamp) -> Condition {
+    Condition {
+        kind,
+        status: Status::Unknown,
+        reason: "NotObservedYet".to_owned(),
+        message: "nobody has looked yet".to_owned(),
+        last_transition: at,
+        last_heartbeat: at,
+    }
+}

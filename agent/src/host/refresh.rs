@@ -1,0 +1,72 @@
+//! The host's facts again and again: what changes is read at each look, the rest (units, processes, disks) once a minute.
+//!
+//! Reads only, judges nothing. NVML is the caller's. Called by the daemon.
+
+use super::{Tree, nvidia, pressure, procfs, read_tree, sysfs};
+use bedplate_protocol::NodeFacts;
+use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
+use jiff::Timestamp;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Asking systemd and walking `/proc` cost a hundred times what the rest does; nothing in them is judged by less than minutes.
+const WHOLE: Duration = Duration::from_mins(1);
+
+/// What was read last.
+#[derive(Debug)]
+pub(crate) struct Refresh {
+    root: PathBuf,
+    last: Option<(Instant, NodeFacts)>,
+}
+
+impl Refresh {
+    /// Nothing yet of the host whose root directory this is.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), last: None }
+    }
+
+    /// One look, with what NVML said before it; `closely` reads everything, however lately it was read.
+    pub(crate) fn look(&mut self, nvml: NvmlFacts, closely: bool) -> NodeFacts {
+        let now = Instant::now();
+        let tree = Tree::new(&self.root);
+        match &mut self.last {
+            Some((at, facts)) if !closely && now.duration_since(*at) < WHOLE => {
+                facts.nvidia_pci = sysfs::nvidia_devices(&tree);
+                facts.nvidia = nvidia::read(&tree);
+                facts.memory = procfs::memory(&tree);
+                facts.pressure = pressure::read(&tree);
+                facts.time.now = Timestamp::now();
+                let mut again = facts.clone();
+                let more = tree.into_unreadable().into_iter();
+                again.unreadable.extend(more.filter(|line| !facts.unreadable.contains(line)));
+                again.nvml = nvml;
+                again
+            }
+            last => {
+                let facts = read_tree(tree, nvml);
+                let mut kept = facts.clone();
+                // The caller has the newest; another copy of it here would only cost memory.
+                kept.nvml = NvmlFacts {
+                    status: NvmlStatus::Ready,
+                    driver_version: None,
+                    nvml_version: None,
+                    cuda_driver_version: None,
+                    gpus: Vec::new(),
+                };
+                *last = Some((now, kept));
+                facts
+            }
+        }
+    }
+
+    /// What sysfs gives anew each time the nvidia module is loaded; absent while it is not.
+    pub(crate) fn driver_load(&self) -> Option<u64> {
+        std::fs::metadata(self.root.join("sys/module/nvidia")).ok().map(|there| there.ino())
+    }
+
+    /// Where NVML would be loaded from, if it lies in a usual directory.
+    pub(crate) fn library(&self) -> Option<PathBuf> {
+        nvidia::library_on_disk(&Tree::new(&self.root))
+    }
+}
