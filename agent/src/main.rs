@@ -14,6 +14,8 @@ mod gpu;
 mod health;
 mod host;
 mod journal;
+mod pods;
+mod serve;
 mod session;
 mod steps;
 mod store;
