@@ -1,5 +1,6 @@
 //! The built programs and artifacts, and running them. Called by every whole-system test.
 
+use bedplate_substrates::simulated::{KernelLogServer, Options, SimulatedNvml};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,6 +49,19 @@ pub fn outside_program(name: &str) -> PathBuf {
     };
     let newest = sets.filter_map(|folder| made(folder.path())).max();
     existing(newest.map_or_else(cache, |(_, path)| path).join(name))
+}
+
+/// What simulated machines are made with: the built library and the built server of kernel logs.
+pub fn host_options() -> Options {
+    Options {
+        cache: None,
+        nvml: SimulatedNvml {
+            library: program("libnvidia_ml.so"),
+        },
+        kernel_log: KernelLogServer {
+            program: program("bedplate-simulated-kmsg"),
+        },
+    }
 }
 
 fn existing(path: PathBuf) -> PathBuf {

@@ -14,4 +14,5 @@ pub mod api_server;
 pub mod built;
 pub mod cluster_file;
 pub mod footprint;
+pub mod one_host;
 pub mod report;

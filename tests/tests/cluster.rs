@@ -8,7 +8,7 @@
 )]
 
 use bedplate_substrates::simulated::census::Census;
-use bedplate_substrates::simulated::{Hosts, Options, SimulatedNvml, Spec};
+use bedplate_substrates::simulated::{Hosts, Spec};
 use bedplate_tests::built::{self, Ran, bedplate, program, run};
 use bedplate_tests::cluster_file;
 use bedplate_tests::footprint::Footprint;
@@ -31,7 +31,7 @@ const GATES: [&str; 3] = [
 #[test]
 fn a_cluster_of_three_machines_from_bare_to_gone() {
     let folder = tempfile::tempdir().unwrap();
-    if let Some(left) = Hosts::existing(NAME, &options()).unwrap() {
+    if let Some(left) = Hosts::existing(NAME, &built::host_options()).unwrap() {
         left.down().unwrap();
     }
     let before = Census::read(NAME);
@@ -81,18 +81,9 @@ struct RemoveAtEnd;
 
 impl Drop for RemoveAtEnd {
     fn drop(&mut self) {
-        if let Ok(Some(left)) = Hosts::existing(NAME, &options()) {
+        if let Ok(Some(left)) = Hosts::existing(NAME, &built::host_options()) {
             left.down().expect("the machines can be removed");
         }
-    }
-}
-
-fn options() -> Options {
-    Options {
-        cache: None,
-        nvml: SimulatedNvml {
-            library: program("libnvidia_ml.so"),
-        },
     }
 }
 
@@ -150,7 +141,7 @@ impl<'a> Cluster<'a> {
 
 /// The machines. Holds their lock while it lives, so `bedplate rehearse` must not run meanwhile.
 fn hosts() -> Hosts {
-    Hosts::existing(NAME, &options())
+    Hosts::existing(NAME, &built::host_options())
         .expect("the rehearsal can be read")
         .expect("the machines are there")
 }
@@ -176,7 +167,8 @@ fn preflight_changes_nothing(cluster: &Cluster<'_>) {
         .map(|(name, last)| ((*name).to_owned(), Ipv4Addr::new(10, 78, 0, last)))
         .collect();
     let spec = Spec::read(Some(&gpus)).expect("the section is good");
-    let made = Hosts::prepare(NAME, &spec, &nodes, &options()).unwrap_or_else(|findings| panic!("{findings:#?}"));
+    let made =
+        Hosts::prepare(NAME, &spec, &nodes, &built::host_options()).unwrap_or_else(|findings| panic!("{findings:#?}"));
     made.up(|line| println!("    {line}")).expect("the machines start");
     for host in HOSTS {
         let state = made.ssh(host, "systemctl is-system-running --wait");
@@ -352,5 +344,9 @@ fn power_is_back(cluster: &Cluster<'_>) {
 fn down(cluster: &Cluster<'_>) {
     let ran = bedplate(cluster.folder, &["rehearse", "--down", "cluster.yaml"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(Hosts::existing(NAME, &options()).expect("readable").is_none());
+    assert!(
+        Hosts::existing(NAME, &built::host_options())
+            .expect("readable")
+            .is_none()
+    );
 }

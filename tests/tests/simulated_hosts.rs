@@ -8,24 +8,12 @@
 )]
 
 use bedplate_substrates::simulated::census::Census;
-use bedplate_substrates::simulated::{Hosts, Options, SimulatedNvml, Spec};
+use bedplate_substrates::simulated::{Hosts, Spec};
+use bedplate_tests::built::{cache, host_options};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::time::Instant;
 
 const NAME: &str = "hosts-test";
-
-fn library() -> PathBuf {
-    // A test runs from target/<profile>/deps; cargo puts the library one above.
-    let beside = std::env::current_exe().unwrap();
-    let library = beside.parent().unwrap().parent().unwrap().join("libnvidia_ml.so");
-    assert!(
-        library.is_file(),
-        "{} is missing: cargo build -p bedplate-simulated-nvml",
-        library.display()
-    );
-    library
-}
 
 fn nodes() -> Vec<(String, Ipv4Addr)> {
     (1..=3)
@@ -33,19 +21,12 @@ fn nodes() -> Vec<(String, Ipv4Addr)> {
         .collect()
 }
 
-fn options() -> Options {
-    Options {
-        cache: None,
-        nvml: SimulatedNvml { library: library() },
-    }
-}
-
 /// Ends what this test has made, also when an assertion fails; `down` finds it on disk.
 struct RemoveAtEnd;
 
 impl Drop for RemoveAtEnd {
     fn drop(&mut self) {
-        if let Ok(Some(left)) = Hosts::existing(NAME, &options()) {
+        if let Ok(Some(left)) = Hosts::existing(NAME, &host_options()) {
             left.down().expect("the machines can be removed");
         }
     }
@@ -53,7 +34,7 @@ impl Drop for RemoveAtEnd {
 
 #[test]
 fn three_hosts_boot_reboot_show_their_gpus_and_leave_nothing_behind() {
-    if let Some(left) = Hosts::existing(NAME, &options()).unwrap() {
+    if let Some(left) = Hosts::existing(NAME, &host_options()).unwrap() {
         left.down().unwrap();
     }
     let before = Census::read(NAME);
@@ -61,8 +42,12 @@ fn three_hosts_boot_reboot_show_their_gpus_and_leave_nothing_behind() {
     std::thread::spawn(live).join().unwrap();
     assert_eq!(Census::read(NAME).differences(&before), Vec::<String>::new());
     assert!(
-        Hosts::existing(NAME, &options()).unwrap().is_none(),
+        Hosts::existing(NAME, &host_options()).unwrap().is_none(),
         "down has removed the folder"
+    );
+    assert!(
+        !cache().join("rehearsals").join(format!("{NAME}.lock")).exists(),
+        "down has removed the lock"
     );
 }
 
@@ -71,7 +56,7 @@ fn live() {
     let _end = RemoveAtEnd;
     let section = serde_json::json!({"gpus": {"gpu-1": {"profile": "h100-80gb-hbm3", "count": 2}}});
     let spec = Spec::read(Some(&section)).unwrap();
-    let hosts = Hosts::prepare(NAME, &spec, &nodes(), &options()).unwrap_or_else(|findings| {
+    let hosts = Hosts::prepare(NAME, &spec, &nodes(), &host_options()).unwrap_or_else(|findings| {
         panic!(
             "{}",
             findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
@@ -156,6 +141,7 @@ fn live() {
         "+ network namespace ",
         "+ cgroup ",
         "+ process ",
+        "+ FUSE mount kmsg ",
     ] {
         assert!(seen.iter().any(|line| line.starts_with(kind)), "{kind} in {seen:#?}");
     }

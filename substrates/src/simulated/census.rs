@@ -31,7 +31,7 @@ const MOVING: &[&str] = &[
 
 impl Census {
     /// Reads mounts, links, sysctls, nft rules and named network namespaces of this machine, and the cgroups and processes of
-    /// `rehearsal`.
+    /// `rehearsal`, with the FUSE mounts in its machines' mount namespaces.
     pub fn read(rehearsal: &str) -> Self {
         let own = super::network::name(rehearsal);
         let others = namespaces().into_iter().any(|name| name != own);
@@ -77,6 +77,7 @@ impl Census {
                 lines.insert(format!("process {} {cmdline}", entry.file_name().to_string_lossy()));
             }
         }
+        fuse(&format!("/rehearsals/{rehearsal}/"), &mut lines);
         Self(lines)
     }
 
@@ -85,6 +86,27 @@ impl Census {
         let new = self.0.difference(&before.0).map(|line| format!("+ {line}"));
         new.chain(before.0.difference(&self.0).map(|line| format!("- {line}")))
             .collect()
+    }
+}
+
+/// FUSE mounts beneath a folder, in whichever mount namespace: a machine's are in its supervisor's.
+fn fuse(folder: &str, lines: &mut BTreeSet<String>) {
+    let mut seen = BTreeSet::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(namespace) = fs::read_link(entry.path().join("ns/mnt")) else {
+            continue;
+        };
+        if !seen.insert(namespace) {
+            continue;
+        }
+        let mounts = fs::read_to_string(entry.path().join("mounts")).unwrap_or_default();
+        for mount in mounts.lines() {
+            let mut fields = mount.split(' ').skip(1);
+            let (path, kind) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+            if kind.starts_with("fuse") && kind != "fusectl" && path.contains(folder) {
+                lines.insert(format!("FUSE mount {mount}"));
+            }
+        }
     }
 }
 

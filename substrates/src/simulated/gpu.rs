@@ -5,6 +5,7 @@
 
 use super::spec::Gpus;
 use super::state::{self, StateError, at};
+use super::{Hosts, HostsError};
 use nvidia_ml::Scenario;
 use nvidia_ml::profiles::ProfileName;
 use std::fmt::Write as _;
@@ -119,4 +120,19 @@ pub(super) fn install(upper: &Path, host: &str, gpus: &Gpus, nvml: &SimulatedNvm
     let version = format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {DRIVER_VERSION}  Release Build\n");
     state::write(&hardware.join("proc/driver/nvidia/version"), 0o444, &version)?;
     Ok(())
+}
+
+impl Hosts {
+    /// Changes what a machine's GPUs answer, at once, also for clients that run already.
+    pub fn set_scenario(&self, name: &str, scenario: &nvidia_ml::Scenario) -> Result<(), HostsError> {
+        let path = scenario_path(&self.host(self.record(name)?).join("upper"));
+        scenario.write(&path).map_err(|error| HostsError::Gpu(error.into()))
+    }
+
+    /// What a machine's GPUs answer now.
+    pub fn scenario(&self, name: &str) -> Result<nvidia_ml::Scenario, HostsError> {
+        let path = scenario_path(&self.host(self.record(name)?).join("upper"));
+        let text = fs::read_to_string(&path).map_err(state::at(&path))?;
+        nvidia_ml::Scenario::parse(&text, &path).map_err(|error| HostsError::Gpu(error.into()))
+    }
 }

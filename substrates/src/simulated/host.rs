@@ -2,8 +2,8 @@
 
 use super::command::{self, CommandError};
 use super::gpu::{self, SimulatedNvml};
-use super::network;
 use super::state::{self, HostRecord, StateError, at};
+use super::{kernel_log, network};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -62,6 +62,7 @@ pub(super) fn prepare(
     nvml: &SimulatedNvml,
 ) -> Result<(), HostError> {
     let upper = directory.join("upper");
+    state::private_directory(&kernel_log::mount_point(directory))?;
     for name in ["upper", "work", "root"] {
         let path = directory.join(name);
         fs::create_dir_all(&path).map_err(at(&path))?;

@@ -63,6 +63,4 @@ for key in vm/overcommit_memory vm/panic_on_oom vm/max_map_count vm/swappiness k
   mount --bind "$file" /proc/sys/$key
 done
 
-# The kernel's log is the outer machine's.
-[ -e /dev/kmsg ] || ln -s console /dev/kmsg
 mount --make-rshared /

@@ -52,23 +52,39 @@ pub(super) fn directory_was_there() -> bool {
     Path::new(NAMED).exists()
 }
 
-/// Makes namespace and bridge.
+/// Makes namespace and bridge, or what a killed run has left undone of them.
 pub(super) fn create(rehearsal: &str, gateway: Ipv4Addr) -> Result<(), NetworkError> {
     let name = name(rehearsal);
-    command::run("make the network namespace", "ip", &["netns", "add", &name])?;
+    let path = path(rehearsal);
+    // `ip netns add` makes a file and mounts the namespace on it; a file alone cannot be entered.
+    if path.exists() && !is_namespace(&path) {
+        command::run("remove half a network namespace", "ip", &["netns", "delete", &name])?;
+    }
+    if !path.exists() {
+        command::run("make the network namespace", "ip", &["netns", "add", &name])?;
+    }
     let inside = |purpose: &str, arguments: &[&str]| {
         let mut all = vec!["-n", name.as_str()];
         all.extend_from_slice(arguments);
-        command::run(purpose, "ip", &all).map(drop)
+        command::run(purpose, "ip", &all)
     };
     inside("bring up loopback in the namespace", &["link", "set", "lo", "up"])?;
-    inside("make the bridge", &["link", "add", BRIDGE, "type", "bridge"])?;
-    inside(
-        "give the bridge its address",
-        &["addr", "add", &format!("{gateway}/24"), "dev", BRIDGE],
-    )?;
+    let links = inside("list the namespace's links", &["-o", "link", "show"])?;
+    if !links.contains(&format!(" {BRIDGE}: ")) {
+        inside("make the bridge", &["link", "add", BRIDGE, "type", "bridge"])?;
+    }
+    let network = format!("{gateway}/24");
+    let addresses = inside("list the bridge's addresses", &["-o", "addr", "show", "dev", BRIDGE])?;
+    if !addresses.contains(&format!(" {network} ")) {
+        inside("give the bridge its address", &["addr", "add", &network, "dev", BRIDGE])?;
+    }
     inside("bring up the bridge", &["link", "set", BRIDGE, "up"])?;
     Ok(())
+}
+
+/// `NSFS_MAGIC` of linux/magic.h.
+fn is_namespace(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| i128::from(stat.f_type) == 0x6e73_6673)
 }
 
 /// Moves the calling thread, and what it starts from now on, into the namespace.

@@ -5,6 +5,7 @@
 //! (`--keep-unit`, systemd 252); the supervisor then starts it again, as firmware would.
 
 use super::command::{self, CommandError};
+use super::kernel_log::{self, KernelLogServer};
 use super::network;
 use super::state::{self, HostRecord, StateError};
 use std::fmt::Write as _;
@@ -33,6 +34,7 @@ pub(super) fn start(
     directory: &Path,
     rootfs: &Path,
     cgroups: &[PathBuf],
+    kernel_log: &KernelLogServer,
 ) -> Result<(), StartError> {
     let supervisor = directory.join("supervisor.sh");
     state::write(
@@ -43,7 +45,7 @@ pub(super) fn start(
     state::write(
         &supervisor,
         0o700,
-        &supervisor_script(record, directory, rootfs, cgroups),
+        &supervisor_script(record, directory, rootfs, cgroups, kernel_log),
     )?;
     let net = format!("--net={}", network::path(rehearsal).display());
     let script = supervisor.to_string_lossy();
@@ -62,7 +64,13 @@ pub(super) fn start(
     Ok(())
 }
 
-fn supervisor_script(record: &HostRecord, directory: &Path, rootfs: &Path, cgroups: &[PathBuf]) -> String {
+fn supervisor_script(
+    record: &HostRecord,
+    directory: &Path,
+    rootfs: &Path,
+    cgroups: &[PathBuf],
+    kernel_log: &KernelLogServer,
+) -> String {
     let mut clean = String::new();
     for group in cgroups {
         let _ = writeln!(
@@ -87,17 +95,36 @@ set +e
 while :; do
   # A machine that lost its power leaves its link and its cgroups.
   ip link delete vb-{machine} 2>/dev/null
-{clean}  sh {dir}/machine.sh &
-  echo "$! $(started $!)" > {dir}/machine.pid
-  wait $!
+{clean}  # A kernel log of its own for each boot, and there before the machine is.
+  umount --lazy {kmsg} 2>/dev/null
+  {server} {kmsg} &
+  server=$!
+  echo "$server $(started $server)" > {dir}/kmsg.pid
+  tries=0
+  until mountpoint -q {kmsg}; do
+    tries=$((tries + 1))
+    if [ $tries -gt 200 ] || ! kill -0 $server; then
+      echo "the kernel log has not been mounted within 10 s"
+      exit 1
+    fi
+    sleep 0.05
+  done
+  sh {dir}/machine.sh &
+  machine=$!
+  echo "$machine $(started $machine)" > {dir}/machine.pid
+  wait $machine
   ended=$?
   echo "systemd-nspawn ended with $ended"
+  kill $server
+  wait $server
   [ "$ended" = 133 ] || break
 done
 "#,
         name = record.name,
         machine = record.machine(),
         dir = quoted(directory),
+        kmsg = quoted(&kernel_log::mount_point(directory)),
+        server = quoted(&kernel_log.program),
         lower = quoted(&PathBuf::from(format!("lowerdir={}", rootfs.display()))),
         upper = quoted(&PathBuf::from(format!("upperdir={}/upper", directory.display()))),
         work = quoted(&PathBuf::from(format!("workdir={}/work", directory.display()))),
@@ -110,10 +137,11 @@ fn machine_script(record: &HostRecord, directory: &Path, cgroups: &[PathBuf]) ->
         let _ = writeln!(enter, "echo $$ > {}/cgroup.procs || exit 1", quoted(group));
     }
     // An overlay's upper directory cannot lie on an overlay: container layers, pod volumes and etcd get real directories.
-    let binds: Vec<String> = super::host::DATA
+    let mut binds: Vec<String> = super::host::DATA
         .iter()
         .map(|name| format!("--bind={}:/var/lib/{name}", quoted(&directory.join("data").join(name))))
         .collect();
+    binds.push(format!("--bind={}:/dev/kmsg", quoted(&kernel_log::device(directory))));
     format!(
         r#"#!/bin/sh
 # Enters the machine's cgroups and becomes systemd-nspawn.

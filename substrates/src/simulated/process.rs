@@ -2,7 +2,11 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A guess with room: a killed process goes within milliseconds unless the kernel holds it.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A process as the kernel knew it when it was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,24 @@ impl Process {
     /// Whether it still runs. A zombie has ended.
     pub(super) fn runs(self) -> bool {
         stat(self.pid).is_some_and(|(state, started)| started == self.started && state != "Z" && state != "X")
+    }
+
+    /// Its view of the file system, from outside.
+    pub(super) fn root(self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.pid))
+    }
+
+    /// Ends it at once and waits until it is gone; its number and the seconds that were waited if it does not go.
+    pub(super) fn end(self) -> Result<(), (i32, u64)> {
+        let since = Instant::now();
+        self.kill();
+        while self.runs() {
+            if since.elapsed() > GONE_WITHIN {
+                return Err((self.pid, GONE_WITHIN.as_secs()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Ends it at once, if it is still the one that was recorded.

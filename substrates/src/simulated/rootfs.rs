@@ -9,11 +9,14 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What a Debian server with OpenSSH, nftables and the usual network tools has.
 const PACKAGES: &str = "systemd,systemd-sysv,systemd-timesyncd,libpam-systemd,dbus,openssh-server,iproute2,iputils-ping,procps,\
 ca-certificates,kmod,mount,util-linux,iptables,nftables,conntrack,ethtool,socat,ipset,curl,sudo";
 const SUITE: &str = "bookworm";
+/// A guess with much room, for slow mirrors.
+const MADE_WITHIN: Duration = Duration::from_mins(30);
 
 /// The root file system could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,16 @@ pub enum RootfsError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Another process makes it, and does not come to an end.
+    #[error(
+        "another process has been making the root file system for {seconds} s; `fuser -v {path}` names it: end it, then run again"
+    )]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
     },
     /// mmdebstrap has failed.
     #[error(
@@ -45,7 +58,11 @@ pub(super) fn path(cache: &Path) -> PathBuf {
 }
 
 /// Makes it unless it is there. Two processes that want it at once make it once.
-pub(super) fn ensure(cache: &Path, mirror: Option<&str>) -> Result<PathBuf, RootfsError> {
+pub(super) fn ensure(
+    cache: &Path,
+    mirror: Option<&str>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<PathBuf, RootfsError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| RootfsError::Io { path, source }
@@ -57,7 +74,7 @@ pub(super) fn ensure(cache: &Path, mirror: Option<&str>) -> Result<PathBuf, Root
     fs::create_dir_all(cache).map_err(at(cache))?;
     let lock_path = cache.join("rootfs.lock");
     let lock = fs::File::create(&lock_path).map_err(at(&lock_path))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| at(&lock_path)(error.into()))?;
+    take_turn(&lock, &lock_path, progress)?;
     if rootfs.is_dir() {
         return Ok(rootfs);
     }
@@ -72,7 +89,8 @@ pub(super) fn ensure(cache: &Path, mirror: Option<&str>) -> Result<PathBuf, Root
     let mut arguments = vec!["--quiet", "--variant=minbase", &include, forget, SUITE, &target];
     // Without one, mmdebstrap takes Debian's own and its security updates.
     arguments.extend(mirror);
-    command::run("make the machines' root file system", "mmdebstrap", &arguments).map_err(|source| {
+    let purpose = "make the machines' root file system";
+    command::run_within(purpose, "mmdebstrap", &arguments, MADE_WITHIN, progress).map_err(|source| {
         RootfsError::Mmdebstrap {
             mirror: mirror.unwrap_or("Debian's own mirror").to_owned(),
             source,
@@ -80,4 +98,37 @@ pub(super) fn ensure(cache: &Path, mirror: Option<&str>) -> Result<PathBuf, Root
     })?;
     fs::rename(&partial, &rootfs).map_err(at(&rootfs))?;
     Ok(rootfs)
+}
+
+/// Waits until no other process makes the root file system.
+fn take_turn(lock: &fs::File, path: &Path, progress: &mut dyn FnMut(&str)) -> Result<(), RootfsError> {
+    let since = Instant::now();
+    let mut told = None;
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) if since.elapsed() > MADE_WITHIN => {
+                return Err(RootfsError::Busy {
+                    path: path.to_owned(),
+                    seconds: MADE_WITHIN.as_secs(),
+                });
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                if told.is_none_or(|told: Instant| told.elapsed() > Duration::from_secs(30)) {
+                    told = Some(Instant::now());
+                    let seconds = since.elapsed().as_secs();
+                    progress(&format!(
+                        "waits for another process that makes the root file system since {seconds} s"
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Err(error) => {
+                return Err(RootfsError::Io {
+                    path: path.to_owned(),
+                    source: error.into(),
+                });
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::spec::Gpus;
@@ -81,17 +81,48 @@ pub(super) fn write(path: &Path, mode: u32, content: &str) -> Result<(), StateEr
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(at(path))
 }
 
-/// Takes the rehearsal's lock; it is given back when the file is dropped or the process ends, however it ends.
-pub(super) fn lock(path: PathBuf) -> Result<fs::File, StateError> {
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(at(&path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked { path }),
-        Err(error) => Err(at(&path)(error.into())),
+/// A rehearsal's lock; it is given back when this is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    rehearsal: PathBuf,
+    _file: fs::File,
+}
+
+impl Lock {
+    /// Takes the lock of the rehearsal in this folder, which need not exist.
+    pub(super) fn take(rehearsal: &Path) -> Result<Self, StateError> {
+        let path = rehearsal.with_extension("lock");
+        loop {
+            let file = fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .map_err(at(&path))?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(StateError::Locked { path }),
+                Err(error) => return Err(at(&path)(error.into())),
+            }
+            // Who held it may have removed the file between our open and our lock; then the lock is nobody's.
+            let ours = file.metadata().map_err(at(&path))?;
+            if fs::metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+                return Ok(Self {
+                    path,
+                    rehearsal: rehearsal.to_owned(),
+                    _file: file,
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// A rehearsal that is gone, or never was, needs no lock. The file goes while it is still locked.
+    fn drop(&mut self) {
+        if !self.rehearsal.exists() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -103,5 +134,50 @@ impl State {
     pub(super) fn write(&self, directory: &Path) -> Result<(), StateError> {
         let text = serde_json::to_string_pretty(self).map_err(|error| at(directory)(error.into()))?;
         write(&directory.join("state.json"), 0o600, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_excludes_and_leaves_a_file_only_while_its_rehearsal_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let rehearsal = directory.path().join("one");
+        let lock = Lock::take(&rehearsal).unwrap();
+        assert!(matches!(Lock::take(&rehearsal), Err(StateError::Locked { .. })));
+        fs::create_dir(&rehearsal).unwrap();
+        drop(lock);
+        assert!(directory.path().join("one.lock").exists());
+        let lock = Lock::take(&rehearsal).unwrap();
+        fs::remove_dir(&rehearsal).unwrap();
+        drop(lock);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_two_hold_a_lock_whose_file_is_being_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let rehearsal = directory.path().join("one");
+        let holders = std::sync::atomic::AtomicU32::new(0);
+        let take = || {
+            let mut taken = 0;
+            while taken < 200 {
+                if let Ok(lock) = Lock::take(&rehearsal) {
+                    taken += 1;
+                    assert_eq!(holders.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                    std::thread::yield_now();
+                    holders.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    drop(lock);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(take);
+            }
+        });
+        assert!(!directory.path().join("one.lock").exists());
     }
 }
