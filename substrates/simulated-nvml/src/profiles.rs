@@ -4,7 +4,9 @@
 //! source is `None`, and NVML's call for it answers `NOT_SUPPORTED`; nothing is guessed here.
 
 mod h100_80gb_hbm3;
+mod l4;
 mod rtx_4000_sff_ada;
+mod rtx_pro_6000_blackwell_server;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +21,30 @@ pub enum ProfileName {
     /// NVIDIA RTX 4000 SFF Ada Generation.
     #[serde(rename = "rtx-4000-sff-ada")]
     Rtx4000SffAda,
+    /// NVIDIA L4.
+    #[serde(rename = "l4")]
+    L4,
+    /// NVIDIA RTX PRO 6000 Blackwell Server Edition.
+    #[serde(rename = "rtx-pro-6000-blackwell-server")]
+    RtxPro6000BlackwellServer,
 }
 
 impl ProfileName {
     /// Every profile.
-    pub const ALL: [Self; 2] = [Self::H100, Self::Rtx4000SffAda];
+    pub const ALL: [Self; 4] = [
+        Self::H100,
+        Self::Rtx4000SffAda,
+        Self::L4,
+        Self::RtxPro6000BlackwellServer,
+    ];
 
     /// Its values.
     pub fn profile(self) -> &'static Profile {
         match self {
             Self::H100 => &h100_80gb_hbm3::PROFILE,
             Self::Rtx4000SffAda => &rtx_4000_sff_ada::PROFILE,
+            Self::L4 => &l4::PROFILE,
+            Self::RtxPro6000BlackwellServer => &rtx_pro_6000_blackwell_server::PROFILE,
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum GpuError {
     #[error(transparent)]
     State(#[from] StateError),
     /// There is no such profile.
-    #[error("`{0}` is no GPU profile; write h100-80gb-hbm3 or rtx-4000-sff-ada")]
+    #[error("`{0}` is no GPU profile; write h100-80gb-hbm3, rtx-4000-sff-ada, l4 or rtx-pro-6000-blackwell-server")]
     Profile(String),
     /// The scenario could not be written.
     #[error(transparent)]

@@ -28,16 +28,17 @@ impl Board<'_> {
         self.gpu.margin_temperatures.unwrap_or(self.profile.margin_temperatures)
     }
 
-    /// The scenario's, else what is left to the slowdown threshold: "distance to nearest slowdown threshold" (nvml.h).
+    /// The scenario's, else what is left to the slowdown threshold ("distance to nearest slowdown threshold", nvml.h), which where only the
+    /// margin has a source is that far above the profile's idle temperature.
     pub(crate) fn margin(&self) -> Option<i32> {
         if let Some(series) = &self.gpu.temperature_margin_celsius {
             return Some(self.now(series));
         }
-        if let (None, Some(margin)) = (&self.gpu.temperature_celsius, self.profile.temperature_margin_celsius) {
-            return Some(margin);
-        }
-        let left = i64::from(self.thresholds().slowdown?) - i64::from(self.temperature()?);
-        i32::try_from(left).ok()
+        let slowdown = match self.thresholds().slowdown {
+            Some(slowdown) => i64::from(slowdown),
+            None => i64::from(self.profile.temperature_margin_celsius?) + i64::from(self.profile.temperature_celsius?),
+        };
+        i32::try_from(slowdown - i64::from(self.temperature()?)).ok()
     }
 
     pub(crate) fn power_usage(&self) -> Option<u32> {

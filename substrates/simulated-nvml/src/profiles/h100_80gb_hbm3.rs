@@ -6,10 +6,13 @@
 //! - `k8s-test-infra`: github.com/NVIDIA/k8s-test-infra aa0f6e0e, pkg/gpu/mocknvml/configs/mock-nvml-config-h100.yaml;
 //! - `capture`: `nvidia-smi --query-gpu` and `lspci -mm -D` of a rented H100, kept as test data in a public repository:
 //!   `NVIDIA H100 80GB HBM3, 81559, 9.0, …, 700.00, …, Enabled, Disabled, Enabled`, `3D controller … Device 16c1`.
+//! - `q-x`: `nvidia-smi -q -x` of a real node of eight, driver 580.105.08, 2026-08-21: k8s-test-infra 63018b86,
+//!   tests/e2e/go/assertions/nvidiasmi/testdata/hardware/qx-h100.xml.
 
 use nvml_wrapper_sys::bindings;
 
-use super::{ClocksMhz, NO_MARGINS, NO_THRESHOLDS, PciIdentity, Profile};
+use super::{ClocksMhz, NO_THRESHOLDS, PciIdentity, Profile};
+use crate::scenario::MarginTemperatures;
 
 pub(super) const PROFILE: Profile = Profile {
     // go-nvml, capture.
@@ -32,33 +35,57 @@ pub(super) const PROFILE: Profile = Profile {
     memory_mib: 81_559,
     // k8s-test-infra: serial, temperature_gpu_c, current_draw_mw.
     has_serial: true,
-    vbios_version: None,
-    inforom_version: None,
+    // q-x.
+    vbios_version: Some("96.00.99.00.01"),
+    inforom_version: Some("G520.0200.00.05"),
+    // k8s-test-infra.
     temperature_celsius: Some(34),
-    memory_temperature_celsius: None,
+    // q-x.
+    memory_temperature_celsius: Some(37),
+    // q-x prints margins only: 58 at 29 °C, which is 53 at 34.
     temperature_thresholds: NO_THRESHOLDS,
-    temperature_margin_celsius: None,
-    margin_temperatures: NO_MARGINS,
+    temperature_margin_celsius: Some(53),
+    margin_temperatures: MarginTemperatures {
+        shutdown: Some(-8),
+        slowdown: Some(-2),
+        memory_max: Some(0),
+        gpu_max: Some(0),
+    },
+    // k8s-test-infra.
     power_usage_milliwatts: Some(95_000),
     // capture and k8s-test-infra: 700 W; the range is k8s-test-infra's.
     power_limit_milliwatts: Some(700_000),
     power_limit_range_milliwatts: Some((200_000, 700_000)),
-    // capture and k8s-test-infra: enabled.
-    clocks_mhz: ClocksMhz::UNKNOWN,
-    greatest_clocks_mhz: ClocksMhz::UNKNOWN,
-    clocks_event_reasons: None,
-    performance_state: None,
+    // q-x.
+    clocks_mhz: ClocksMhz {
+        graphics: Some(345),
+        sm: Some(345),
+        memory: Some(2_619),
+        video: Some(765),
+    },
+    greatest_clocks_mhz: ClocksMhz {
+        graphics: Some(1_980),
+        sm: Some(1_980),
+        memory: Some(2_619),
+        video: Some(1_545),
+    },
+    // q-x: idle.
+    clocks_event_reasons: Some(1),
+    performance_state: Some(0),
+    // capture, k8s-test-infra and q-x: enabled.
     ecc_enabled: Some(true),
     // k8s-test-infra: remapped_rows.
-    sram_ecc_status: false,
+    // q-x.
+    sram_ecc_status: true,
     row_remapping: true,
     // k8s-test-infra: max_link_gen, max_link_width.
     pcie_generation: Some(5),
     pcie_width: Some(16),
     // k8s-test-infra: mig.max_gpu_instances; capture: MIG disabled.
+    // q-x has no links; a scenario gives them.
     nvlinks: None,
     mig_devices: Some(7),
-    // nvml.h (CUDA 13.0): NVML_GPU_RECOVERY_ACTION_NONE, a healthy GPU's answer.
+    // q-x: None, which is 0 (nvml.h, CUDA 13.0).
     recovery_action: Some(0),
     // capture and k8s-test-infra: enabled.
     persistence_mode: Some(true),

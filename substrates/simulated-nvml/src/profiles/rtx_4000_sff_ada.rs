@@ -29,7 +29,7 @@ pub(super) const PROFILE: Profile = Profile {
     architecture: bindings::NVML_DEVICE_ARCH_ADA,
     // No capture of nvmlDeviceGetBrand.
     brand: None,
-    // CUDA C++ Programming Guide, "Compute Capabilities": Ada is 8.9.
+    // developer.nvidia.com/cuda-gpus, "CUDA GPU Compute Capability", read 2026-11-21: 8.9, "NVIDIA RTX 4000 SFF Ada".
     compute_capability: (8, 9),
     // capture.
     memory_mib: 20_475,

@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use nvidia_ml::abi::SYMBOLS;
+use nvidia_ml::library::Library;
+use nvml_wrapper::error::NvmlError;
 
-use crate::installed::{Installed, built, two_h100};
+use crate::installed::{Installed, VERSION, built, two_h100};
 
 #[test]
 fn a_struct_version_that_nvml_does_not_know_is_refused() {
@@ -66,4 +68,25 @@ fn the_library_exports_what_it_says_and_needs_libc_only() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn a_copy_without_a_symbol_has_every_other_and_dlsym_does_not_find_that_one() {
+    let installed = Installed::with(&two_h100());
+    let file = installed.directory.path().join(format!("libnvidia-ml.so.{VERSION}"));
+    let library = Library::at(built());
+    std::fs::remove_file(&file).unwrap();
+    library
+        .write_without(&["nvmlDeviceGetMarginTemperature", "nvmlDeviceGetPowerUsage"], &file)
+        .unwrap();
+    let nvml = installed.init().unwrap();
+    let gpu = nvml.device_by_index(0).unwrap();
+    assert!(matches!(gpu.power_usage(), Err(NvmlError::FailedToLoadSymbol(_))));
+    assert!(nvml.lib().nvmlDeviceGetMarginTemperature.is_err());
+    assert_eq!(gpu.enforced_power_limit().unwrap(), 700_000, "the others are there");
+    let unknown = library
+        .write_without(&["nvmlDeviceGetMood"], &file)
+        .unwrap_err()
+        .to_string();
+    assert!(unknown.contains("nvmlDeviceGetMood"), "{unknown}");
 }

@@ -97,7 +97,7 @@ fn the_facts_of_a_scenario_are_read_back() {
         [4711]
     );
     let fields = gpu
-        .field_values_for(&[FieldId(NVML_FI_DEV_GET_GPU_RECOVERY_ACTION), FieldId(143), FieldId(82)])
+        .field_values_for(&[FieldId(NVML_FI_DEV_GET_GPU_RECOVERY_ACTION), FieldId(143), FieldId(250)])
         .unwrap();
     let values: Vec<_> = fields
         .into_iter()

@@ -15,5 +15,9 @@ mod facts;
 mod faults;
 mod health;
 mod installed;
+mod links;
 mod raw;
+#[path = "../../fuzz/scenario_text.rs"]
+mod scenario_text;
+mod series;
 mod text;

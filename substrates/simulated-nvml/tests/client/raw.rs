@@ -18,6 +18,11 @@ pub(crate) mod field {
     };
 }
 
+/// `NVML_STRUCT_VERSION`.
+pub(crate) fn version_word<T>(version: u32) -> u32 {
+    u32::try_from(size_of::<T>()).unwrap() | version << 24
+}
+
 /// A library that is loaded and initialised.
 pub(crate) struct Raw(pub(crate) NvmlLib);
 
@@ -41,6 +46,23 @@ impl Raw {
         // SAFETY: `gpu` lives through the call.
         let code = unsafe { self.0.nvmlDeviceGetHandleByIndex_v2(index, &raw mut gpu) };
         answer(code, gpu).unwrap()
+    }
+
+    pub(crate) fn mig(&self, index: c_uint, part: c_uint) -> nvmlDevice_t {
+        let mut mig = std::ptr::null_mut();
+        // SAFETY: `mig` lives through the call.
+        let code = unsafe {
+            self.0
+                .nvmlDeviceGetMigDeviceHandleByIndex(self.gpu(index), part, &raw mut mig)
+        };
+        answer(code, mig).unwrap()
+    }
+
+    pub(crate) fn gpu_instance(&self, device: nvmlDevice_t) -> Result<u32, u32> {
+        let mut id = 0;
+        // SAFETY: `id` lives through the call.
+        let code = unsafe { self.0.nvmlDeviceGetGpuInstanceId(device, &raw mut id) };
+        answer(code, id)
     }
 
     pub(crate) fn field(&self, index: c_uint, field: u32, scope: u32) -> Result<u64, u32> {
@@ -112,5 +134,24 @@ impl Raw {
         // SAFETY: a struct of the size of version 3, the longest.
         let code = unsafe { self.0.nvmlDeviceGetGpuFabricInfoV(self.gpu(index), &raw mut info) };
         answer(code, info)
+    }
+
+    /// A new set with these events of the GPU registered.
+    pub(crate) fn event_set(&self, index: c_uint, events: u64) -> Result<sys::nvmlEventSet_t, u32> {
+        let mut set = std::ptr::null_mut();
+        // SAFETY: `set` lives through the call.
+        let code = unsafe { self.0.nvmlEventSetCreate(&raw mut set) };
+        assert_eq!(code, 0);
+        // SAFETY: a set and a GPU of this library.
+        let code = unsafe { self.0.nvmlDeviceRegisterEvents(self.gpu(index), events, set) };
+        answer(code, set)
+    }
+
+    pub(crate) fn wait(&self, set: sys::nvmlEventSet_t, milliseconds: c_uint) -> Result<sys::nvmlEventData_t, u32> {
+        // SAFETY: a struct of integers and a handle, for which zeros are a value.
+        let mut data: sys::nvmlEventData_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `data` lives through the call.
+        let code = unsafe { self.0.nvmlEventSetWait_v2(set, &raw mut data, milliseconds) };
+        answer(code, data)
     }
 }

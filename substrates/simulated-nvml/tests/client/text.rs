@@ -7,6 +7,7 @@ use nvidia_ml::profiles::ProfileName;
 use nvidia_ml::scenario::{Forever, Hang, HangTime};
 
 use crate::installed::{VERSION, two_h100};
+use crate::scenario_text;
 
 #[test]
 fn errors_of_a_scenario_name_file_line_and_cure() {
@@ -55,17 +56,70 @@ fn a_written_scenario_reads_back_the_same_and_hosts_differ() {
     assert_eq!(two_h100(), two_h100());
 }
 
+#[test]
+fn each_contradiction_of_a_gpu_names_its_key_its_line_and_a_cure() {
+    let refuse = |keys: &str, words: &[&str]| {
+        let text = format!(
+            "driver_version: 580.95.05\nnvml_version: 13.580.95.05\ncuda_version: '13.0'\ngpus:\n- {{profile: h100-80gb-hbm3, \
+             pci_address: '0000:18:00.0', minor: 0, {keys}}}\n"
+        );
+        let said = Scenario::parse(&text, Path::new("s.yaml")).unwrap_err().to_string();
+        assert!(said.starts_with("s.yaml:5: gpus[0]."), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    };
+    refuse(
+        "temperature_celsius: [[5, 60], [5, 70]]",
+        &["temperature_celsius", "later second"],
+    );
+    refuse(
+        "temperature_celsius: {ramp: [1, 2], seconds: 0}",
+        &["ramp of 0 seconds"],
+    );
+    refuse("clocks_event_reasons: {ramp: [0, 64], seconds: 9}", &["write steps"]);
+    refuse(
+        "temperature_thresholds: {slowdown: 90, shutdown: 80}",
+        &["slowdown 90", "shutdown 80"],
+    );
+    refuse(
+        "utilization: {gpu_percent: 101, memory_percent: 0}",
+        &["101 percent", "0 to 100"],
+    );
+    refuse("performance_state: 16", &["performance_state 16", "0 to 15"]);
+    refuse("pcie: {generation: 7, width: 16}", &["generation 7", "1 to 6"]);
+    refuse("pcie: {generation: 5, width: 3}", &["width 3"]);
+    refuse(
+        "ecc: {enabled: true, places: {sram: {uncorrected_volatile: 2}}}",
+        &["uncorrected_volatile is 0", "2 together"],
+    );
+    refuse(
+        "retired_pages: {double_bit: [{address: 4096, at: 1}, {address: 4096, at: 2}]}",
+        &["0x1000 twice"],
+    );
+    refuse("fabric: {state: 1, status: 999}", &["status is 999", "it is 1"]);
+    refuse(
+        "fabric: {state: 3, cluster_uuid: nonsense}",
+        &["cluster_uuid", "32 hexadecimal digits"],
+    );
+    refuse(
+        "mig: {enabled: false, devices: [{profile: 1g.10gb, uuid: MIG-1, gpu_instance: 1, compute_instance: 0, memory_mib: 9856, \
+         multiprocessors: 16, gpu_slices: 1, compute_slices: 1}]}",
+        &["mig.enabled is false"],
+    );
+}
+
 proptest::proptest! {
     #[test]
-    fn no_text_makes_the_parser_panic(text in "(\\PC|\n){0,200}") {
-        let _ = Scenario::parse(&text, Path::new("s.yaml"));
+    fn every_text_reads_back_the_same_or_names_its_mistake(text in "(\\PC|\n){0,200}") {
+        scenario_text::holds(&text);
     }
 
     #[test]
-    fn no_damage_to_a_good_file_makes_the_parser_panic(at in 0_usize..900, put in "[-\\[\\]{}:,&*!|>'\"#% \n0-9a-z]{1,6}") {
+    fn a_damaged_good_file_reads_back_the_same_or_names_its_mistake(
+        at in 0_usize..900, put in "[-\\[\\]{}:,&*!|>'\"#% \n0-9a-z]{1,6}", cut in 0_usize..12
+    ) {
         let mut text = two_h100().to_yaml(Path::new("s")).unwrap();
         let at = at.min(text.len());
-        text.insert_str(at, &put);
-        let _ = Scenario::parse(&text, Path::new("s.yaml"));
+        text.replace_range(at..(at + cut).min(text.len()), &put);
+        scenario_text::holds(&text);
     }
 }
