@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`spec`] | the config's `simulated` section |
-//! | `prepare`, `tools` | what must be there first, as findings |
+//! | `prepare`, `tools`, `inotify` | what must be there first, as findings |
 //! | `up`, `power` | making and starting; off, on, reboot, down |
 //! | `access` | reaching a machine |
 //! | [`rootfs`] | the Debian that all machines share |
@@ -24,6 +24,7 @@ pub mod cgroup;
 pub mod command;
 pub mod gpu;
 pub mod host;
+mod inotify;
 pub mod kernel_log;
 pub mod network;
 pub mod nspawn;

@@ -1,7 +1,8 @@
 //! Before anything is made: every finding at once, and the machines that an earlier run has left.
 
+use super::process::Process;
 use super::state::{self, HostRecord, Lock, State, StateError};
-use super::{Hosts, HostsError, Options, Spec, gpu, network, rootfs, tools};
+use super::{Hosts, HostsError, Options, Spec, gpu, inotify, network, rootfs, tools};
 use bedplate_protocol::{Finding, Severity};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,11 @@ impl Hosts {
         };
         let rootfs = rootfs::path(&cache);
         findings.extend(tools::missing(&cache, nodes.len(), rootfs.is_dir()));
+        let runs = |host: &str| {
+            let supervisor = rehearsal(&cache, name).join("hosts").join(host).join("supervisor.pid");
+            Process::read(&supervisor).is_some_and(Process::runs)
+        };
+        findings.extend(inotify::few(nodes.iter().filter(|(host, _)| !runs(host)).count()));
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             findings.push(error(
                 "simulated-name",

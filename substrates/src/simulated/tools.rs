@@ -13,6 +13,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("setsid", "util-linux"),
     ("mount", "mount"),
+    ("umount", "mount"),
+    ("mountpoint", "util-linux"),
     ("ssh-keygen", "openssh-client"),
 ];
 
@@ -51,6 +53,13 @@ pub(super) fn missing(cache: &Path, hosts: usize, rootfs_is_there: bool) -> Vec<
             "overlay-missing",
             "this kernel has no overlay file system (/proc/filesystems)",
             "modprobe overlay",
+        ));
+    }
+    if !Path::new("/dev/fuse").exists() {
+        findings.push(error(
+            "fuse-missing",
+            "there is no /dev/fuse, through which each machine gets a kernel log of its own",
+            "modprobe fuse",
         ));
     }
     findings.extend(space(cache, hosts, rootfs_is_there));
