@@ -13,9 +13,9 @@ pub(crate) struct Args {
     library: PathBuf,
 }
 
-/// Reads once and ends; a parent that has gone is the only failure.
+/// Answers until its parent closes standard input; a parent that has gone is the only failure.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match gpu::serve(&args.library, &mut std::io::stdout()) {
+    match gpu::serve(&args.library) {
         Ok(()) => Exit::Success.into(),
         Err(_) => Exit::Output.into(),
     }

@@ -1,20 +1,36 @@
 //! NVML, read by a worker process with a deadline: nothing else in the agent touches the library.
 //!
 //! NVML calls end in the kernel and may never come back when a GPU is sick, so the library lives in a child
-//! (`bedplate-agent nvml-worker`, the same executable) that says each call's name before it makes it. The parent never
-//! waits for ever, not even for a child that the kernel does not let die. Called by [`crate::host`] and by the verb
-//! `nvml-worker`; reads only, never changes a GPU's settings.
+//! (`bedplate-agent nvml-worker`, the same executable) that tells each call's name before it makes it. A daemon keeps one
+//! child and its session from pass to pass ([`Worker`]); a one-shot reading ends it. The parent never waits for ever, not
+//! even for a child that the kernel does not let die. Called by [`crate::host`], the daemon and the verb `nvml-worker`; reads
+//! only, never changes a GPU's settings.
 
+mod codes;
+mod collected;
+mod device;
+mod event;
 mod parent;
+mod process;
+mod progress;
+mod raw;
+mod sleeping;
+mod watch;
 mod wire;
 mod worker;
 
-use crate::host::nvidia::LIBRARY;
 use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
-pub(crate) use parent::DEADLINE;
+#[allow(unused_imports, reason = "what a daemon hears")]
+pub(crate) use event::{Event, EventKind};
+pub(crate) use parent::Worker;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-pub(crate) use worker::serve;
+
+/// How long a pass may take unless somebody asks for more: calls take well under a second on a healthy eight-GPU machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How a pass over NVML is made.
 #[derive(Debug, Clone)]
@@ -34,15 +50,30 @@ impl Default for Pass {
     }
 }
 
-/// One pass. Without a path the running host's dynamic linker is asked by name; another host's tree has no linker to ask.
+/// One pass by a worker that ends after it. Without a path the running host's dynamic linker is asked by name; another host's
+/// tree has no linker to ask.
 pub(crate) fn read(library: Option<&Path>, running_host: bool, deadline: Duration) -> NvmlFacts {
-    match library {
-        Some(path) => parent::read(path, deadline),
-        None if running_host => parent::read(Path::new(LIBRARY), deadline),
-        None => without(NvmlStatus::LibraryMissing {
-            detail: format!("{LIBRARY} is in none of the usual directories"),
-        }),
+    match (library, running_host) {
+        (None, false) => missing(),
+        (library, _) => Worker::new(library.map(Path::to_owned)).pass(deadline),
     }
+}
+
+/// The process that owns the library, until its parent closes standard input, a socket. An error is one of that socket.
+pub(crate) fn serve(library: &Path) -> io::Result<()> {
+    // A worker must not outlive a parent that was killed. Refusal only means that nobody tidies up.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+    let page = progress::Page::inherited()?;
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let output = socket.try_clone()?;
+    worker::serve(library, socket, output, &page)
+}
+
+/// Nothing to load.
+fn missing() -> NvmlFacts {
+    without(NvmlStatus::LibraryMissing {
+        detail: format!("{} is in none of the usual directories", crate::host::nvidia::LIBRARY),
+    })
 }
 
 /// What is known of NVML when only its status is.

@@ -1,284 +1,270 @@
-//! The side of the NVML worker that has a deadline. Called by [`super::read`] only.
+//! The side of the NVML worker that has a deadline: one child, asked again and again. Called by [`super::read`] and the daemon.
 //!
-//! Starts the worker, collects its lines, and on expiry asks it to end, then makes it end, and in no case waits for a
-//! process that the kernel does not let go. There is at most one stuck worker: while it lives, no second is started.
+//! A call that does not come back makes the pass `Unresponsive`; the worker is asked to end and, if it does not, given up.
+//! While such a stuck worker lives, no second is started, however many [`Worker`]s this process has.
 
-use super::{wire::Line, without};
-use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlFacts, NvmlStatus};
-use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use super::collected::Collected;
+use super::event::Event;
+use super::process::Process;
+use super::sleeping::{self, Power};
+use super::wire::Request;
+use super::{codes, missing, without};
+use crate::host::Tree;
+use crate::host::nvidia::{LIBRARY, library_on_disk};
+use bedplate_protocol::facts::{GpuFacts, NvmlFacts, NvmlStatus};
+use jiff::Timestamp;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a pass may take unless somebody asks for more: calls take well under a second on a healthy eight-GPU machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
-/// Between asking a worker to end and making it.
-const GRACE: Duration = Duration::from_secs(2);
-/// After SIGKILL: a process that is still there then is inside the kernel and may stay for ever.
-const REAP: Duration = Duration::from_millis(500);
-const POLL: Duration = Duration::from_millis(10);
+/// Events that may wait for somebody to take them.
+const EVENTS: usize = 1024;
 
-/// A worker that did not die, with the call it is stuck in.
-static STUCK: Mutex<Option<(Child, String)>> = Mutex::new(None);
+/// A worker that did not end.
+struct Stuck {
+    process: Process,
+    call: String,
+    since: Timestamp,
+}
 
-/// One pass over NVML by a worker.
-pub(super) fn read(library: &Path, deadline: Duration) -> NvmlFacts {
-    let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((child, call)) = stuck.as_mut() {
-        if let Ok(None) = child.try_wait() {
+static STUCK: Mutex<Option<Stuck>> = Mutex::new(None);
+
+/// Owns at most one child with one NVML session. Dropping it ends the child, within two seconds or not at all; so does the end
+/// of the thread that made the pass which started it (the kernel's parent-death signal is a thread's), so one thread that
+/// lives as long as the worker makes all passes.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    library: Option<PathBuf>,
+    root: PathBuf,
+    /// The command that becomes the child.
+    program: fn(&Path) -> Command,
+    running: Option<(Process, Installed)>,
+    events: SyncSender<Event>,
+    heard: Option<Receiver<Event>>,
+    unresponsive_since: Option<Timestamp>,
+}
+
+/// What a session was opened with. Where any of it changes, the session is not that of the machine any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Installed {
+    /// Path, device, inode and change time of the library's file.
+    library: (PathBuf, Option<(u64, u64, i64)>),
+    /// `/sys/module/nvidia/version`.
+    module: Option<String>,
+    /// GPUs that the driver has.
+    gpus: Vec<String>,
+}
+
+impl Worker {
+    /// Starts nothing yet. Without a path the library is looked for anew in each pass, as an upgrade may move it.
+    pub(crate) fn new(library: Option<PathBuf>) -> Self {
+        let (events, heard) = mpsc::sync_channel(EVENTS);
+        Self {
+            library,
+            root: PathBuf::from("/"),
+            program: this_executable,
+            running: None,
+            events,
+            heard: Some(heard),
+            unresponsive_since: None,
+        }
+    }
+
+    /// What NVML tells by itself, at once, from the first pass after this on. Given once.
+    #[allow(dead_code, reason = "the daemon's")]
+    pub(crate) fn events(&mut self) -> Option<Receiver<Event>> {
+        self.heard.take()
+    }
+
+    /// Since when NVML does not answer, if the last pass found it so: values read before are older than this.
+    #[allow(dead_code, reason = "the daemon's")]
+    pub(crate) fn unresponsive_since(&self) -> Option<Timestamp> {
+        self.unresponsive_since
+    }
+
+    /// Everything that NVML says, within the deadline and two seconds more. Never fails: why there is nothing is a status.
+    pub(crate) fn pass(&mut self, deadline: Duration) -> NvmlFacts {
+        if let Some((call, since)) = still_stuck() {
+            self.unresponsive_since = Some(since);
             return without(NvmlStatus::Unresponsive {
-                call: call.clone(),
+                call,
                 after_seconds: deadline.as_secs(),
             });
         }
-        *stuck = None;
-    }
-    let started = Command::new("/proc/self/exe")
-        .arg("nvml-worker")
-        .arg("--library")
-        .arg(library)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => {
-            return without(NvmlStatus::WorkerDied {
-                detail: format!("it could not be started: {error}"),
-            });
+        self.unresponsive_since = None;
+        let power = sleeping::read(&self.root);
+        if power.awake.is_empty() && !power.asleep.is_empty() {
+            self.end();
+            return all_asleep(&power);
         }
-    };
-    let (facts, ended) = collect(&mut child, deadline);
-    if !ended {
-        let call = match &facts.status {
-            NvmlStatus::Unresponsive { call, .. } => call.clone(),
-            _ => "the end of the process".to_owned(),
+        let Some(installed) = self.installed(&power) else {
+            self.end();
+            return missing();
         };
-        *stuck = Some((child, call));
-    }
-    facts
-}
-
-/// What the worker said, and whether its process is gone.
-fn collect(child: &mut Child, deadline: Duration) -> (NvmlFacts, bool) {
-    let lines = follow(child);
-    let expiry = Instant::now() + deadline;
-    let mut pass = Collected::default();
-    loop {
-        match lines.recv_timeout(expiry.saturating_duration_since(Instant::now())) {
-            Ok(line) => pass.take(line),
-            Err(RecvTimeoutError::Timeout) => {
-                let ended = end(child);
-                return (pass.unresponsive(deadline), ended);
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                // Its output is closed, so it is ending; a destructor of the library may still hang.
-                let status = wait(child, GRACE);
-                let ended = status.is_some() || end(child);
-                return (pass.finish(status), ended);
-            }
+        let gone = match &mut self.running {
+            Some((process, with)) => process.ended().is_some() || *with != installed,
+            None => false,
+        };
+        if gone {
+            self.end();
         }
-    }
-}
-
-/// The worker's lines, read by a thread of their own so that a silent worker cannot hold up the caller.
-fn follow(child: &mut Child) -> mpsc::Receiver<Line> {
-    let (sender, lines) = mpsc::channel();
-    if let Some(pipe) = child.stdout.take() {
-        std::thread::spawn(move || {
-            for text in BufReader::new(pipe).lines() {
-                let parsed = text.ok().and_then(|text| serde_json::from_str(&text).ok());
-                // A line that is none (the library printed something) ends nothing; a receiver that is gone does.
-                if let Some(line) = parsed
-                    && sender.send(line).is_err()
-                {
-                    return;
+        if self.running.is_none() {
+            match Process::start(&mut (self.program)(&installed.library.0), self.events.clone()) {
+                Ok(process) => self.running = Some((process, installed)),
+                Err(error) => {
+                    return without(NvmlStatus::WorkerDied {
+                        detail: format!("it could not be started: {error}"),
+                    });
                 }
             }
-        });
+        }
+        let Some((process, _)) = &mut self.running else {
+            return missing();
+        };
+        let request = Request::Pass {
+            asleep: power.asleep,
+            awake: power.awake,
+            watch: self.heard.is_none(),
+        };
+        let (facts, since) = collect(process, &request, deadline);
+        self.unresponsive_since = since;
+        if !keeps(&facts) {
+            self.end();
+        }
+        facts
     }
-    lines
+
+    fn installed(&self, power: &Power) -> Option<Installed> {
+        let tree = Tree::new(&self.root);
+        let library = self
+            .library
+            .clone()
+            .or_else(|| library_on_disk(&tree))
+            .or_else(|| tree.is_running_host().then(|| PathBuf::from(LIBRARY)))?;
+        let file = std::fs::metadata(&library).ok();
+        let mut gpus = [power.awake.as_slice(), &power.asleep].concat();
+        gpus.sort_unstable();
+        Some(Installed {
+            library: (library, file.map(|file| (file.dev(), file.ino(), file.ctime()))),
+            module: tree.word("sys/module/nvidia/version"),
+            gpus,
+        })
+    }
+
+    /// Ends the child; one that does not end is the stuck one from now on.
+    fn end(&mut self) {
+        let Some((mut process, _)) = self.running.take() else {
+            return;
+        };
+        if !process.end() {
+            let under_way = process.under_way();
+            let call = under_way
+                .as_ref()
+                .map_or("the end of the process", |it| &it.call)
+                .to_owned();
+            let since = under_way.map_or_else(Timestamp::now, |it| it.since);
+            *STUCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stuck { process, call, since });
+        }
+    }
 }
 
-/// SIGTERM, then SIGKILL; whether the process is gone.
-fn end(child: &mut Child) -> bool {
-    let pid = Pid::from_child(child);
-    // A failure means that it has just ended; `wait` finds out.
-    let _ = kill_process(pid, Signal::TERM);
-    if wait(child, GRACE).is_some() {
-        return true;
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
     }
-    let _ = kill_process(pid, Signal::KILL);
-    wait(child, REAP).is_some()
 }
 
-fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let expiry = Instant::now() + limit;
+/// This executable as a worker.
+fn this_executable(library: &Path) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("bedplate-agent")
+        .arg("nvml-worker")
+        .arg("--library")
+        .arg(library);
+    command
+}
+
+/// The stuck worker's call and when it began; forgotten once it has ended.
+fn still_stuck() -> Option<(String, Timestamp)> {
+    let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let it = stuck.as_mut()?;
+    if it.process.ended().is_some() {
+        *stuck = None;
+        return None;
+    }
+    Some((it.call.clone(), it.since))
+}
+
+/// One pass, and since when NVML does not answer if it does not.
+fn collect(process: &mut Process, request: &Request, deadline: Duration) -> (NvmlFacts, Option<Timestamp>) {
+    let expiry = Instant::now() + deadline;
+    let mut pass = Collected::default();
+    // A worker that has just died does not take it; its lines end, which is seen below.
+    let _ = process.ask(request);
     loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status);
+        match process.next(expiry) {
+            Ok(line) => {
+                if pass.take(line) {
+                    return (pass.finish(), None);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let under_way = process.under_way();
+                let since = under_way.as_ref().map_or_else(Timestamp::now, |it| it.since);
+                let call = under_way.map_or_else(|| "start of the worker".to_owned(), |it| it.call);
+                let status = NvmlStatus::Unresponsive {
+                    call: call.clone(),
+                    after_seconds: deadline.as_secs(),
+                };
+                return (pass.broken_off(&call, status), Some(since));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let how = process.wait().map_or_else(
+                    || "it closed its socket and does not end".to_owned(),
+                    |exit| exit.to_string(),
+                );
+                let call = process
+                    .under_way()
+                    .map_or_else(|| "before its first call".to_owned(), |it| it.call);
+                let detail = format!("{how}, at {call}");
+                return (pass.broken_off(&call, NvmlStatus::WorkerDied { detail }), None);
+            }
         }
-        if Instant::now() >= expiry {
-            return None;
-        }
-        std::thread::sleep(POLL);
     }
 }
 
-/// The lines so far.
-#[derive(Default)]
-struct Collected {
-    call: String,
-    status: Option<NvmlStatus>,
-    facts: Option<NvmlFacts>,
-    gpus: Vec<GpuFacts>,
-    counted: u32,
+/// Whether the session may stay open after the pass. Not one that does not work; and not while a GPU waits for a reset, which
+/// the driver refuses as long as it has a client (`nvidia-smi --gpu-reset`), nor with a lost one, which a session that was
+/// opened before its return does not find again.
+fn keeps(facts: &NvmlFacts) -> bool {
+    let waits = |gpu: &GpuFacts| {
+        gpu.recovery_action.is_some_and(|action| action != 0)
+            || gpu
+                .errors
+                .iter()
+                .any(|error| matches!(error.code, Some(codes::GPU_IS_LOST | codes::RESET_REQUIRED)))
+    };
+    facts.status == NvmlStatus::Ready && !facts.gpus.iter().any(waits)
 }
 
-impl Collected {
-    fn take(&mut self, line: Line) {
-        match line {
-            Line::Calling { call } => self.call = call,
-            Line::LibraryMissing { detail } => self.status = Some(NvmlStatus::LibraryMissing { detail }),
-            Line::InitFailed { code, detail } => self.status = Some(NvmlStatus::InitFailed { code, detail }),
-            Line::System {
-                driver,
-                nvml,
-                cuda,
-                gpus,
-            } => {
-                self.counted = gpus;
-                self.facts = Some(NvmlFacts {
-                    driver_version: driver,
-                    nvml_version: nvml,
-                    cuda_driver_version: cuda,
-                    ..without(NvmlStatus::Ready)
-                });
-            }
-            Line::Gpu { gpu } => self.gpus.push(*gpu),
-            Line::Done => self.status = Some(NvmlStatus::Ready),
-        }
-    }
-
-    fn unresponsive(self, deadline: Duration) -> NvmlFacts {
-        // Everything was said before the deadline: only the process's end is late.
-        let status = self.status.clone().unwrap_or_else(|| NvmlStatus::Unresponsive {
-            call: if self.call.is_empty() {
-                "start of the worker".to_owned()
-            } else {
-                self.call.clone()
-            },
-            after_seconds: deadline.as_secs(),
-        });
-        self.with(status)
-    }
-
-    fn finish(self, exit: Option<ExitStatus>) -> NvmlFacts {
-        let status = self.status.clone().unwrap_or_else(|| {
-            let how = exit.map_or_else(
-                || "it closed its output and does not end".to_owned(),
-                |exit| exit.to_string(),
-            );
-            let call = if self.call.is_empty() {
-                "before its first call"
-            } else {
-                &self.call
-            };
-            NvmlStatus::WorkerDied {
-                detail: format!("{how}, at {call}"),
-            }
-        });
-        self.with(status)
-    }
-
-    /// The facts with this status; GPUs that were counted and not read say so.
-    fn with(mut self, status: NvmlStatus) -> NvmlFacts {
-        let read = u32::try_from(self.gpus.len()).unwrap_or(u32::MAX);
-        for index in read..self.counted {
-            let detail = "the worker ended before this GPU was read".to_owned();
-            let error = NvmlCallError {
-                call: self.call.clone(),
-                code: None,
-                detail,
-            };
-            self.gpus.push(GpuFacts {
-                index,
-                errors: vec![error],
-                ..GpuFacts::default()
-            });
-        }
-        let facts = self.facts.unwrap_or_else(|| without(NvmlStatus::Ready));
-        NvmlFacts {
-            status,
-            gpus: self.gpus,
-            ..facts
-        }
+/// No GPU may be asked, so nothing was.
+fn all_asleep(power: &Power) -> NvmlFacts {
+    let gpus = (0..).zip(&power.asleep).map(|(index, address)| GpuFacts {
+        index,
+        pci_address: Some(address.clone()),
+        suspended: true,
+        ..GpuFacts::default()
+    });
+    NvmlFacts {
+        gpus: gpus.collect(),
+        ..without(NvmlStatus::Ready)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shell(script: &str) -> Child {
-        Command::new("sh")
-            .args(["-c", script])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    const SYSTEM: &str = r#"echo '{"line":"system","driver":"580.95.05","nvml":null,"cuda":null,"gpus":2}';"#;
-
-    #[test]
-    fn a_call_that_does_not_come_back_is_named_and_what_came_before_it_is_kept() {
-        let mut child = shell(&format!(
-            r#"{SYSTEM} echo '{{"line":"calling","call":"nvmlDeviceGetUUID(0)"}}'; exec sleep 60"#
-        ));
-        let (facts, ended) = collect(&mut child, Duration::from_secs(1));
-        assert!(ended);
-        assert_eq!(
-            facts.status,
-            NvmlStatus::Unresponsive {
-                call: "nvmlDeviceGetUUID(0)".into(),
-                after_seconds: 1
-            }
-        );
-        assert_eq!(facts.driver_version.as_deref(), Some("580.95.05"));
-        assert_eq!(facts.gpus.len(), 2);
-        assert!(facts.gpus.iter().all(|gpu| gpu.errors.len() == 1));
-    }
-
-    #[test]
-    fn a_worker_that_ignores_the_polite_signal_is_killed() {
-        let mut child = shell("trap '' TERM; while :; do sleep 1; done");
-        let (facts, ended) = collect(&mut child, Duration::from_millis(300));
-        assert!(ended, "SIGKILL ends a process that is not inside the kernel");
-        assert!(matches!(facts.status, NvmlStatus::Unresponsive { .. }));
-    }
-
-    #[test]
-    fn a_worker_that_dies_says_how_and_where() {
-        let mut child = shell(r#"echo '{"line":"calling","call":"nvmlInit_v2"}'; kill -SEGV $$"#);
-        let (facts, ended) = collect(&mut child, Duration::from_secs(10));
-        assert!(ended);
-        let NvmlStatus::WorkerDied { detail } = facts.status else {
-            panic!("{:?}", facts.status)
-        };
-        assert!(
-            detail.contains("signal: 11") && detail.contains("nvmlInit_v2"),
-            "{detail}"
-        );
-    }
-
-    #[test]
-    fn words_that_the_library_prints_harm_nothing() {
-        let mut child = shell(r#"echo 'NVRM: hello'; echo '{"line":"library-missing","detail":"gone"}'"#);
-        let (facts, _) = collect(&mut child, Duration::from_secs(10));
-        assert_eq!(facts.status, NvmlStatus::LibraryMissing { detail: "gone".into() });
-    }
-}
+mod tests;

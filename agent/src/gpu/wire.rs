@@ -1,18 +1,40 @@
-//! What the NVML worker writes to its standard output, one JSON value a line. Called by [`super::worker`] and
+//! What parent and NVML worker say to each other over a socket, one JSON value a line. Called by [`super::worker`] and
 //! [`super::parent`] only: both ends are the same executable, so there is no version to agree on.
 
+use super::Event;
 use bedplate_protocol::facts::GpuFacts;
 use serde::{Deserialize, Serialize};
 
-/// One line.
+/// From the parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub(super) enum Request {
+    /// Read everything once.
+    Pass {
+        /// PCI addresses of GPUs that must not be asked.
+        asleep: Vec<String>,
+        /// PCI addresses of the others; empty where sysfs does not tell.
+        awake: Vec<String>,
+        /// Tell events from this pass on.
+        watch: bool,
+    },
+}
+
+/// From the worker: a [`Line::Gpu`] without a copy of its values.
+#[derive(Debug, Serialize)]
+#[serde(tag = "line", rename_all = "kebab-case")]
+pub(super) enum BorrowedLine<'a> {
+    /// As [`Line::Gpu`].
+    Gpu {
+        /// Its values.
+        gpu: &'a GpuFacts,
+    },
+}
+
+/// From the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
 pub(super) enum Line {
-    /// Written before a call, so that a call that never comes back has a name.
-    Calling {
-        /// `nvmlDeviceGetUUID(0)`.
-        call: String,
-    },
     /// The library could not be loaded; the last line.
     LibraryMissing {
         /// The loader's words.
@@ -25,7 +47,7 @@ pub(super) enum Line {
         /// NVML's words.
         detail: String,
     },
-    /// Versions, and how many GPUs follow.
+    /// A pass begins: versions, and how many GPUs follow.
     System {
         /// `580.95.05`.
         driver: Option<String>,
@@ -41,6 +63,11 @@ pub(super) enum Line {
         /// Its values.
         gpu: Box<GpuFacts>,
     },
-    /// Nothing follows.
+    /// The pass is over.
     Done,
+    /// Something happened, at any time.
+    Event {
+        /// What.
+        event: Event,
+    },
 }

@@ -1,0 +1,131 @@
+//! A worker's process: its socket, its page, its end. Called by [`super::parent`] only; it knows nothing of passes.
+
+use super::event::Event;
+use super::progress::{Page, UnderWay};
+use super::wire::{Line, Request};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to end by itself once nobody asks it any more, and again after SIGTERM.
+const GRACE: Duration = Duration::from_secs(1);
+/// For handing over a request: a worker that does not read is not working.
+const HAND_OVER: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running worker.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    socket: UnixStream,
+    page: Page,
+    lines: mpsc::Receiver<Line>,
+}
+
+impl Process {
+    /// Starts it with a socket as standard input and the page as standard output. Events go where they are heard; when
+    /// nobody takes them they are dropped, never kept without bound.
+    pub(super) fn start(command: &mut Command, events: SyncSender<Event>) -> io::Result<Self> {
+        let page = Page::create()?;
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_write_timeout(Some(HAND_OVER))?;
+        let reader = socket.try_clone()?;
+        let (sender, lines) = mpsc::channel();
+        let child = command
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(page.for_child()?)
+            .stderr(Stdio::null())
+            .spawn()?;
+        let process = Self {
+            child,
+            socket,
+            page,
+            lines,
+        };
+        // Reads all the time, so that a silent worker cannot hold up a caller, nor a caller the worker.
+        std::thread::Builder::new()
+            .name("nvml-lines".into())
+            .spawn(move || follow(reader, &sender, &events))?;
+        Ok(process)
+    }
+
+    /// Hands over a request. An error means that the worker has gone.
+    pub(super) fn ask(&mut self, request: &Request) -> io::Result<()> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        self.socket.write_all(&line)
+    }
+
+    /// The next line.
+    pub(super) fn next(&self, until: Instant) -> Result<Line, RecvTimeoutError> {
+        self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
+    }
+
+    /// The call that it began last.
+    pub(super) fn under_way(&self) -> Option<UnderWay> {
+        self.page.under_way()
+    }
+
+    /// Whether it is gone, and how it ended.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// How it ended, if it does so soon by itself.
+    pub(super) fn wait(&mut self) -> Option<ExitStatus> {
+        let expiry = Instant::now() + GRACE;
+        loop {
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            if Instant::now() >= expiry {
+                return None;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Closes the socket, which ends the worker after the call that it is in, then SIGTERM; never SIGKILL: a process that
+    /// neither ends is inside the kernel, where SIGKILL does not reach it either, and one that is killed inside a call can
+    /// leave a GPU stuck (github.com/NVIDIA/dcgm-exporter issue 84, read 2026-11-21). Whether it is gone.
+    pub(super) fn end(&mut self) -> bool {
+        // A failure means that the other side is closed already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if self.wait().is_some() {
+            return true;
+        }
+        // A failure means that it has just ended; `wait` finds out.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        self.wait().is_some()
+    }
+}
+
+/// Until the worker closes its end or nobody listens any more. A line that is none ends nothing.
+fn follow(socket: UnixStream, lines: &mpsc::Sender<Line>, events: &SyncSender<Event>) {
+    let mut reader = BufReader::new(socket);
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        match reader.read_until(b'\n', &mut text) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        match serde_json::from_slice(&text) {
+            Ok(Line::Event { event }) => {
+                // A full queue means that nobody hears; the kernel's log has the XID too.
+                let _ = events.try_send(event);
+            }
+            Ok(line) => {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+            Err(_) => {}
+        }
+    }
+}
