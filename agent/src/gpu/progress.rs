@@ -6,15 +6,14 @@
 
 use jiff::Timestamp;
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Eight bytes for when the call began, one for the length of its name, then the name.
+/// Eight bytes for when the call began (microseconds since 1970), one for the length of its name, then the name.
 const SIZE: usize = 128;
 const NAME: usize = 9;
 
@@ -56,7 +55,7 @@ impl Page {
     /// Says that a call begins. A failure costs a hung call its name and nothing else.
     pub(super) fn announce(&self, call: &str, gpu: Option<u32>) {
         let mut page = [0_u8; SIZE];
-        page[..8].copy_from_slice(&monotonic().to_ne_bytes());
+        page[..8].copy_from_slice(&now().to_ne_bytes());
         let mut name = &mut page[NAME..];
         let free = name.len();
         // A name that does not fit is cut, which the length tells.
@@ -77,19 +76,16 @@ impl Page {
         if began == 0 || name.is_empty() {
             return None;
         }
-        let ago = Duration::from_nanos(monotonic().saturating_sub(began));
         Some(UnderWay {
             call: String::from_utf8_lossy(name).into_owned(),
-            since: Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH),
+            since: Timestamp::from_microsecond(i64::try_from(began).ok()?).ok()?,
         })
     }
 }
 
-/// Nanoseconds of the clock that parent and child share and nobody sets.
-fn monotonic() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let whole = u64::try_from(now.tv_sec).unwrap_or_default();
-    whole * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or_default()
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -97,6 +93,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::process::Command;
+    use std::time::Duration;
 
     #[test]
     fn the_last_call_is_told_with_when_it_began() {

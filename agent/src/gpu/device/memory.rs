@@ -4,6 +4,7 @@
 use super::Reading;
 use crate::gpu::raw;
 use bedplate_protocol::facts::{RetiredPages, RowRemapping};
+use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::{EccCounter, MemoryError};
 use nvml_wrapper::sys_exports::field_id::{
     NVML_FI_DEV_GET_GPU_RECOVERY_ACTION, NVML_FI_DEV_MEMORY_TEMP, NVML_FI_DEV_NVLINK_LINK_COUNT,
@@ -12,7 +13,7 @@ use nvml_wrapper::sys_exports::field_id::{
 };
 
 pub(super) fn read(r: &mut Reading<'_>) {
-    let memory = r.call("nvmlDeviceGetMemoryInfo_v2", |device| device.memory_info());
+    let memory = r.call("nvmlDeviceGetMemoryInfo_v2", Device::memory_info);
     r.known.gpu.memory_total_bytes = memory.as_ref().map(|memory| memory.total);
     r.known.gpu.memory_used_bytes = memory.map(|memory| memory.used);
     ecc(r);
