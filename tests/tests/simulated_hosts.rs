@@ -112,6 +112,7 @@ fn live() {
         "/dev/nvidia0",
         "/dev/nvidia1",
         "/dev/nvidiactl",
+        "/dev/nvidia-uvm",
     ] {
         assert!(seen.contains(part), "{part} in {seen}");
     }

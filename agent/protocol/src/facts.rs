@@ -50,9 +50,21 @@ pub struct NodeFacts {
     /// Pressure stall information, where the kernel has it.
     #[serde(default)]
     pub pressure: PressureFacts,
+    /// What the package manager has left undone.
+    #[serde(default)]
+    pub packages: PackageFacts,
     /// Readers that failed: what, and why.
     #[serde(default)]
     pub unreadable: Vec<String>,
+}
+
+/// What Debian's and Ubuntu's package managers have left undone; empty elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFacts {
+    /// `/run/reboot-required.pkgs`: packages whose upgrade waits for a reboot.
+    pub reboot_required_by: Vec<String>,
+    /// Whether dpkg was stopped half-way (`/var/lib/dpkg/updates` holds journal files).
+    pub dpkg_interrupted: bool,
 }
 
 /// A process in uninterruptible sleep.
@@ -177,6 +189,24 @@ pub struct NvidiaFacts {
     pub container_toolkit: Option<String>,
     /// CDI specifications in `/etc/cdi` and `/var/run/cdi`.
     pub cdi_specs: Vec<String>,
+    /// The version of the `nvidia.ko` that the running kernel would load, from its `.modinfo`; absent when it is compressed.
+    #[serde(default)]
+    pub module_on_disk_version: Option<String>,
+    /// The kernel that the next boot starts, where that can be told and is not the running one.
+    #[serde(default)]
+    pub next_kernel: Option<NextKernel>,
+    /// Why this process may not open `/dev/nvidiactl`, where NVML was refused and it may not.
+    #[serde(default)]
+    pub control_node_denied: Option<String>,
+}
+
+/// The kernel of the next boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextKernel {
+    /// `6.1.0-39-amd64`.
+    pub release: String,
+    /// Whether its `modules.dep` names `nvidia.ko`.
+    pub has_module: bool,
 }
 
 /// What NVML says, read in a worker process with a deadline.
@@ -307,6 +337,9 @@ pub struct GpuFacts {
     /// `NVML_FI_DEV_MEMORY_TEMP`, degrees Celsius.
     #[serde(default)]
     pub memory_temperature_celsius: Option<u32>,
+    /// The limit of the memory's temperature (`NVML_TEMPERATURE_THRESHOLD_MEM_MAX`), degrees Celsius.
+    #[serde(default)]
+    pub memory_temperature_max_celsius: Option<u32>,
     /// Where the hardware begins to slow down, degrees Celsius.
     #[serde(default)]
     pub temperature_slowdown_celsius: Option<u32>,
@@ -459,6 +492,12 @@ pub struct DiskFacts {
     pub total_bytes: u64,
     /// Bytes that an ordinary process may still use.
     pub available_bytes: u64,
+    /// Inodes in all; absent where the filesystem makes them as it needs them.
+    #[serde(default)]
+    pub total_inodes: Option<u64>,
+    /// Inodes that an ordinary process may still use.
+    #[serde(default)]
+    pub available_inodes: Option<u64>,
 }
 
 /// A network interface.

@@ -31,7 +31,7 @@ pub struct Hello {
 
 /// What a GPU host must have. Every field that is set is compared; a difference is a finding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Expectation {
     /// How many GPUs NVML must list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +39,24 @@ pub struct Expectation {
     /// A part of NVML's product name, case-insensitive: `H100`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The driver's version or the beginning of it, up to a dot: `580` or `580.95.05`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// The least memory of each GPU, in whole GiB, as NVML counts it: 79 of an H100 80GB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_gib: Option<u32>,
+    /// Whether MIG must be on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mig: Option<bool>,
+    /// Whether persistence mode must be on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<bool>,
+    /// Whether ECC must be on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecc: Option<bool>,
+    /// The fewest PCIe lanes that device and slot must support together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_width: Option<u32>,
 }
 
 /// Values for a plan's `ValueRef`s. The only message with secrets in it.

@@ -28,7 +28,7 @@ pub enum RecommendedAction {
     Reboot,
     /// Take the power away and give it back.
     PowerCycle,
-    /// A person must look at the hardware, or its vendor.
+    /// A person must act: examine the hardware, call its vendor, or mend the software that the finding's cure names.
     Service,
 }
 
@@ -57,7 +57,7 @@ pub struct GpuVerdict {
     pub pci_address: Option<String>,
     /// The judgement.
     pub health: Health,
-    /// The one thing to do: the highest rung that any of its findings asks for.
+    /// The one thing to do: the highest rung that an error about it asks for; without one, that a warning asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<RecommendedAction>,
 }
@@ -69,7 +69,7 @@ pub struct Verdict {
     pub health: Health,
     /// One entry per GPU that NVML counted.
     pub gpus: Vec<GpuVerdict>,
-    /// The one thing to do: the highest rung that any finding asks for.
+    /// The one thing to do: the highest rung that an error asks for; without one, that a warning asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<RecommendedAction>,
     /// Why.

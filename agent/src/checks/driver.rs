@@ -1,9 +1,10 @@
 //! Whether NVIDIA's driver works, and which part of it does not: the first cause that explains the rest, and only that.
 //! Called by [`super::judge`] only.
 
-use super::{Observation, gpus_on_pci};
+use super::codes::Code;
+use super::{Observation, codes, gpus_on_pci};
 use bedplate_protocol::facts::NvmlStatus;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use bedplate_protocol::{Finding, NodeFacts};
 
 /// `NVML_ERROR_NO_PERMISSION`, `NVML_ERROR_LIB_RM_VERSION_MISMATCH` (nvml.h of go-nvml v0.13.4-0, `nvmlReturn_t`).
 const NO_PERMISSION: i32 = 4;
@@ -11,7 +12,7 @@ const VERSION_MISMATCH: i32 = 18;
 /// `NVML_ERROR_DRIVER_NOT_LOADED`, `NVML_ERROR_GPU_NOT_FOUND` (the same list).
 const WITHOUT_DRIVER: &[i32] = &[9, 28];
 
-/// At most one finding about the driver as a whole, and one for each device node that a working driver lacks.
+/// At most one finding: about the driver as a whole.
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     if gpus_on_pci(facts).is_empty() && facts.nvml.status != NvmlStatus::Ready {
@@ -26,10 +27,10 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             .into_iter()
             .collect();
     }
-    match broken(facts) {
-        Some(finding) => vec![finding.with_evidence(what_was_seen(facts))],
-        None => missing_nodes(facts),
-    }
+    broken(facts)
+        .map(|finding| finding.with_evidence(what_was_seen(facts)))
+        .into_iter()
+        .collect()
 }
 
 /// Whether NVML answers as it must where there is no GPU. Anything else is a driver that is there and does not work.
@@ -46,10 +47,11 @@ fn pci_unreadable(facts: &NodeFacts) -> Option<Finding> {
     let why = facts.unreadable.iter().find(|line| line.starts_with("/sys/bus/pci"))?;
     let message = "PCI devices could not be read, so nobody knows whether there is a GPU";
     let cure = "mount sysfs: mount -t sysfs sysfs /sys";
-    Some(error(facts, "pci-unreadable", message, cure).with_evidence(why))
+    Some(about(facts, codes::PCI_UNREADABLE, message, cure).with_evidence(why))
 }
 
-fn broken(facts: &NodeFacts) -> Option<Finding> {
+/// What is wrong with the driver as a whole: the first cause, which explains the rest.
+pub(super) fn broken(facts: &NodeFacts) -> Option<Finding> {
     let nvidia = &facts.nvidia;
     let status = &facts.nvml.status;
     if let (Some(module), Some(library)) = (&nvidia.module_version, &nvidia.library_version)
@@ -76,9 +78,9 @@ fn broken(facts: &NodeFacts) -> Option<Finding> {
         } else {
             ("", "")
         };
-        return Some(error(
+        return Some(about(
             facts,
-            "nvidia-module-missing",
+            codes::MODULE_MISSING,
             &format!("there is an NVIDIA GPU and its kernel module is not loaded{because}"),
             &format!(
                 "{first}modprobe nvidia; if there is no such module, install NVIDIA's driver for {}",
@@ -90,13 +92,13 @@ fn broken(facts: &NodeFacts) -> Option<Finding> {
         let cure = "install the driver's user-space libraries of the module's version (Debian: libnvidia-ml1), or name the \
                     file: bedplate-agent check --nvml-library PATH";
         let message = "the nvidia module is loaded and libnvidia-ml.so.1 cannot be";
-        return Some(error(facts, "nvidia-library-missing", message, cure).with_evidence(detail));
+        return Some(about(facts, codes::LIBRARY_MISSING, message, cure).with_evidence(detail));
     }
     if !nvidia.device_nodes.iter().any(|node| node == "/dev/nvidiactl") {
         let message = "the nvidia module is loaded and /dev/nvidiactl is missing";
-        return Some(error(
+        return Some(about(
             facts,
-            "nvidia-device-nodes-missing",
+            codes::DEVICE_NODES_MISSING,
             message,
             "nvidia-modprobe -c 0 -u",
         ));
@@ -115,30 +117,30 @@ fn stopped(facts: &NodeFacts, status: &NvmlStatus) -> Option<Finding> {
         NvmlStatus::InitFailed {
             code: Some(NO_PERMISSION),
             detail,
-        } => error(
+        } => about(
             facts,
-            "nvml-no-permission",
+            codes::NO_PERMISSION,
             &format!("NVML may not be used by this process: {detail}"),
             "run as root; in a container, give it /dev/nvidiactl and /dev/nvidia*",
         ),
-        NvmlStatus::InitFailed { code, detail } => error(
+        NvmlStatus::InitFailed { code, detail } => about(
             facts,
-            "nvml-init-failed",
+            codes::INIT_FAILED,
             &format!(
                 "NVML does not initialise: {detail}{}",
                 code.map_or(String::new(), |code| format!(" (code {code})"))
             ),
             "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host",
         ),
-        NvmlStatus::Unresponsive { call, after_seconds } => error(
+        NvmlStatus::Unresponsive { call, after_seconds } => about(
             facts,
-            "nvml-unresponsive",
+            codes::UNRESPONSIVE,
             &format!("{call} did not come back within {after_seconds} s"),
             "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host; a process in state D does not end otherwise",
         ),
-        NvmlStatus::WorkerDied { detail } => error(
+        NvmlStatus::WorkerDied { detail } => about(
             facts,
-            "nvml-worker-died",
+            codes::WORKER_DIED,
             &format!("the process that reads NVML ended without an answer: {detail}"),
             "run bedplate-agent check again; if it stays, reinstall the driver's libraries",
         ),
@@ -146,37 +148,16 @@ fn stopped(facts: &NodeFacts, status: &NvmlStatus) -> Option<Finding> {
 }
 
 fn mismatch(facts: &NodeFacts, how: &str) -> Finding {
-    error(
+    about(
         facts,
-        "nvidia-version-mismatch",
+        codes::VERSION_MISMATCH,
         &format!("module and library of NVIDIA's driver differ: {how}"),
         "reboot the host (an upgrade replaced the files of the running module), then hold the packages: apt-mark hold 'nvidia-*'",
     )
 }
 
-/// NVML works for us, and a container would still lack the node.
-fn missing_nodes(facts: &NodeFacts) -> Vec<Finding> {
-    facts
-        .nvml
-        .gpus
-        .iter()
-        .filter_map(|gpu| {
-            let node = format!("/dev/nvidia{}", gpu.minor?);
-            (!facts.nvidia.device_nodes.contains(&node)).then(|| {
-                Finding::new(
-                    Severity::Error,
-                    "nvidia-device-nodes-missing",
-                    super::subject(facts, gpu),
-                    format!("{node} is missing, so no container can have this GPU"),
-                    format!("nvidia-modprobe -c {}", gpu.minor.unwrap_or_default()),
-                )
-            })
-        })
-        .collect()
-}
-
-fn error(facts: &NodeFacts, code: &str, message: &str, cure: &str) -> Finding {
-    Finding::new(Severity::Error, code, facts.hostname.clone(), message, cure)
+fn about(facts: &NodeFacts, code: Code, message: &str, cure: &str) -> Finding {
+    code.about(facts.hostname.clone(), message, cure)
 }
 
 fn what_was_seen(facts: &NodeFacts) -> String {

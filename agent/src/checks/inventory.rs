@@ -1,8 +1,9 @@
 //! Whether the GPUs that NVML lists are those on PCI and those that were expected. Called by [`super::judge`] only.
 
-use super::{Observation, gpus_on_pci, subject};
+use super::codes::Code;
+use super::{Observation, codes, gpus_on_pci, subject};
 use bedplate_protocol::facts::NvmlStatus;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use bedplate_protocol::{Finding, NodeFacts};
 use std::collections::BTreeSet;
 
 const RESEAT: &str = "look at dmesg | grep -i nvrm, power the host off and on, and reseat the card if it stays away";
@@ -27,7 +28,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             .collect();
         let mut finding = node(
             facts,
-            "gpu-inventory",
+            codes::GPU_INVENTORY,
             format!(
                 "PCI has {} GPU(s) and NVML lists {}",
                 on_pci.len(),
@@ -50,7 +51,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
         if u32::try_from(there).ok() != Some(wanted) {
             let message = format!("{wanted} GPU(s) are expected and {source} {there}");
             let cure = format!("{RESEAT}; or correct the expectation to {there}");
-            findings.push(node(facts, "gpu-count", message, &cure));
+            findings.push(node(facts, codes::GPU_COUNT, message, &cure));
         }
     }
     if let Some(model) = &expect.model {
@@ -59,9 +60,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             if let Some(name) = &gpu.name
                 && !name.to_lowercase().contains(&wanted)
             {
-                findings.push(Finding::new(
-                    Severity::Error,
-                    "gpu-model",
+                findings.push(codes::GPU_MODEL.about(
                     subject(facts, gpu),
                     format!("{model} is expected and this is {name}"),
                     format!("put the right card in, or correct the expectation to a part of {name:?}"),
@@ -72,6 +71,6 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     findings
 }
 
-fn node(facts: &NodeFacts, code: &str, message: String, cure: &str) -> Finding {
-    Finding::new(Severity::Error, code, facts.hostname.clone(), message, cure)
+fn node(facts: &NodeFacts, code: Code, message: String, cure: &str) -> Finding {
+    code.about(facts.hostname.clone(), message, cure)
 }

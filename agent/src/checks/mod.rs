@@ -1,28 +1,39 @@
-//! Judgements on a host's GPUs: one check a file, each a pure function of facts and expectation.
+//! Judgements on a host's GPUs: one check a file, each a pure function of an [`Observation`].
 //!
-//! A check reads nothing and changes nothing. Called by the verbs `check` and `session`. What could not be read is never
-//! healthy: such findings make the verdict [`Health::Unknown`] unless something is known to be wrong.
+//! A check reads nothing and changes nothing. Called by the verbs `check` and `session` and by the daemon, which knows earlier
+//! passes too. What could not be read is never healthy: such findings make the verdict [`Health::Unknown`] unless something is
+//! known to be wrong. A value that a product does not have (`NOT_SUPPORTED`) is absent from the facts and judged by nobody, so
+//! no check lists products; nor is what a GPU that sleeps was not asked.
 
+mod blocked;
+mod clocks;
+pub(crate) mod codes;
+mod device_nodes;
+mod disk;
+mod drift;
 mod driver;
 mod ecc;
+mod expectation;
+mod fabric;
+mod history;
+mod inforom;
 mod inventory;
-mod link_width;
+mod memory;
+mod mig;
+mod nvlink;
+mod pcie_link;
+mod pcie_replays;
+mod persistence;
 mod readable;
 mod recovery_action;
+mod retired_pages;
 mod row_remapping;
+mod temperature;
 
 use bedplate_protocol::facts::{GpuFacts, PciDevice};
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
-
-/// Findings that say "could not be read" and not "is wrong".
-const NOT_READ: &[&str] = &[
-    "nvml-worker-died",
-    "nvml-no-permission",
-    "gpu-value-unreadable",
-    "gpu-not-read",
-    "pci-unreadable",
-];
+pub(crate) use history::History;
 
 /// The driver of devices that are handed to virtual machines whole: NVML cannot and need not see them.
 const PASSED_THROUGH: &str = "vfio-pci";
@@ -34,21 +45,40 @@ pub(crate) struct Observation<'a> {
     pub(crate) facts: &'a NodeFacts,
     /// What should be there, where somebody has said so.
     pub(crate) expect: Option<&'a Expectation>,
+    /// What earlier passes have seen; [`History::default`] where there were none.
+    pub(crate) history: &'a History,
 }
 
+/// The order is that of cause before effect, which is how findings are printed.
+const CHECKS: &[fn(&Observation<'_>) -> Vec<Finding>] = &[
+    driver::check,
+    device_nodes::check,
+    inventory::check,
+    expectation::check,
+    readable::check,
+    recovery_action::check,
+    ecc::check,
+    row_remapping::check,
+    retired_pages::check,
+    inforom::check,
+    pcie_link::check,
+    pcie_replays::check,
+    nvlink::check,
+    fabric::check,
+    clocks::check,
+    temperature::check,
+    persistence::check,
+    mig::check,
+    blocked::check,
+    drift::check,
+    disk::check,
+    memory::check,
+];
+
 /// Everything that the checks say, and the worst of it.
-pub(crate) fn judge(facts: &NodeFacts, expect: Option<&Expectation>) -> Verdict {
-    let seen = Observation { facts, expect };
-    let checks = [
-        driver::check,
-        inventory::check,
-        readable::check,
-        recovery_action::check,
-        ecc::check,
-        row_remapping::check,
-        link_width::check,
-    ];
-    let findings: Vec<Finding> = checks.iter().flat_map(|check| check(&seen)).collect();
+pub(crate) fn judge(seen: &Observation<'_>) -> Verdict {
+    let facts = seen.facts;
+    let findings: Vec<Finding> = CHECKS.iter().flat_map(|check| check(seen)).collect();
     let gpus: Vec<GpuVerdict> = facts
         .nvml
         .gpus
@@ -77,7 +107,7 @@ fn worst<'a>(findings: impl Iterator<Item = &'a Finding>) -> Health {
     findings
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| {
-            if NOT_READ.contains(&finding.code.as_str()) {
+            if codes::of(finding).is_some_and(|code| code.unread) {
                 Health::Unknown
             } else {
                 Health::Problem
@@ -87,9 +117,17 @@ fn worst<'a>(findings: impl Iterator<Item = &'a Finding>) -> Health {
         .unwrap_or(Health::Healthy)
 }
 
-/// The highest rung that a finding asks for.
-fn action<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<RecommendedAction> {
-    findings.filter_map(|finding| finding.action).max()
+/// The highest rung that an error asks for; without one, that anything asks for. A slow link's visit by a person must not hide
+/// that a GPU wants its reset now.
+fn action<'a>(findings: impl Iterator<Item = &'a Finding> + Clone) -> Option<RecommendedAction> {
+    let asked = |severity| {
+        findings
+            .clone()
+            .filter(move |f| f.severity == severity)
+            .filter_map(|f| f.action)
+            .max()
+    };
+    asked(Severity::Error).or_else(|| asked(Severity::Warning))
 }
 
 /// What a finding about a GPU is about: its UUID, else its PCI address, else its index in this pass.

@@ -1,12 +1,12 @@
 //! GPUs whose calls fail: lost, in need of a reset, or not read at all. Called by [`super::judge`] only.
 
-use super::{Observation, gpus_on_pci, id, subject};
+use super::{Observation, codes, gpus_on_pci, id, subject};
 use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlStatus};
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use bedplate_protocol::{Finding, NodeFacts};
 
 /// `nvmlReturn_t` of nvml.h (go-nvml v0.13.4-0): `CORRUPTED_INFOROM`, `GPU_IS_LOST`, `RESET_REQUIRED`, `IRQ_ISSUE`,
 /// `INSUFFICIENT_POWER`.
-const CORRUPTED_INFOROM: i32 = 14;
+pub(super) const CORRUPTED_INFOROM: i32 = 14;
 const GPU_IS_LOST: i32 = 15;
 const RESET_REQUIRED: i32 = 16;
 const IRQ_ISSUE: i32 = 11;
@@ -32,26 +32,26 @@ fn judge(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
         .find_map(|code| gpu.errors.iter().find(|error| error.code == Some(*code)));
     let (code, message, cure) = match gravest.and_then(|error| error.code) {
         Some(GPU_IS_LOST) => (
-            "gpu-lost",
+            codes::GPU_LOST,
             "the GPU has fallen off the bus",
-            "drain the node and power the host off and on (a reboot may not bring it back); replace the card if it happens again"
+            "drain the node and reboot it; if the GPU stays away, power the host off and on, and replace the card if it happens again"
                 .to_owned(),
         ),
         Some(RESET_REQUIRED) => {
-            ("gpu-reset-required", "the GPU must be reset before it can be used", format!("nvidia-smi --gpu-reset --id={}", id(gpu)))
+            (codes::RESET_REQUIRED, "the GPU must be reset before it can be used", format!("nvidia-smi --gpu-reset --id={}", id(gpu)))
         }
         Some(INSUFFICIENT_POWER) => (
-            "gpu-power-cable",
+            codes::POWER_CABLE,
             "the GPU's power cables are not properly attached",
             "power the host off and attach them".to_owned(),
         ),
-        Some(IRQ_ISSUE) => ("gpu-irq", "the kernel has an interrupt problem with the GPU", "reboot the host".to_owned()),
+        Some(IRQ_ISSUE) => (codes::GPU_IRQ, "the kernel has an interrupt problem with the GPU", "reboot the host".to_owned()),
         Some(CORRUPTED_INFOROM) => {
-            ("gpu-inforom", "the GPU's infoROM is corrupted", "have the card replaced by its vendor".to_owned())
+            (codes::INFOROM, "the GPU's infoROM is corrupted", "have the card replaced by its vendor".to_owned())
         }
         _ => return Some(unread(facts, gpu, first)),
     };
-    let finding = Finding::new(Severity::Error, code, subject(facts, gpu), message, cure);
+    let finding = code.about(subject(facts, gpu), message, cure);
     let finding = finding.with_evidence(evidence(gravest.unwrap_or(first)));
     Some(match missing_address(facts, gpu) {
         Some(address) => finding.with_evidence(format!(
@@ -69,22 +69,10 @@ fn unread(facts: &NodeFacts, gpu: &GpuFacts, first: &NvmlCallError) -> Finding {
             "{} of this GPU could not be read, so it is not proven healthy",
             first.call
         );
-        Finding::new(
-            Severity::Error,
-            "gpu-value-unreadable",
-            subject(facts, gpu),
-            message,
-            cure,
-        )
+        codes::VALUE_UNREADABLE.about(subject(facts, gpu), message, cure)
     } else {
         let message = "this GPU was not read, because NVML stopped before";
-        Finding::new(
-            Severity::Error,
-            "gpu-not-read",
-            subject(facts, gpu),
-            message,
-            "see the finding about NVML",
-        )
+        codes::NOT_READ.about(subject(facts, gpu), message, "see the finding about NVML")
     };
     gpu.errors
         .iter()

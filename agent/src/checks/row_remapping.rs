@@ -1,7 +1,7 @@
 //! Rows of memory that wait to be remapped or could not be. Called by [`super::judge`] only.
 
-use super::{Observation, id, subject};
-use bedplate_protocol::{Finding, Severity};
+use super::{Observation, codes, id, subject};
+use bedplate_protocol::Finding;
 
 /// A pending remapping needs a reset, a failed one a new card once the field diagnostic agrees (NVIDIA GPU Memory Error
 /// Management, "Row Remapping" and "RMA Policy", docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt, excerpts read 2026-11-21). Rows that were remapped are repaired and no finding.
@@ -12,26 +12,24 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
         let Some(rows) = gpu.row_remapping else { continue };
         let (code, message, cure) = if rows.failed {
             (
-                "row-remapping-failed",
+                codes::ROW_REMAPPING_FAILED,
                 "a row of memory is bad and could not be remapped",
                 "drain the node, run NVIDIA's field diagnostic on the card, and have it replaced if that agrees"
                     .to_owned(),
             )
         } else if rows.pending {
             (
-                "row-remapping-pending",
+                codes::ROW_REMAPPING_PENDING,
                 "a row of memory is bad and waits for a reset to be remapped",
                 format!("nvidia-smi --gpu-reset --id={}", id(gpu)),
             )
         } else {
             continue;
         };
-        findings.push(
-            Finding::new(Severity::Error, code, subject(facts, gpu), message, cure).with_evidence(format!(
-                "remapped: {} correctable, {} uncorrectable; pending {}, failed {}",
-                rows.correctable, rows.uncorrectable, rows.pending, rows.failed
-            )),
-        );
+        findings.push(code.about(subject(facts, gpu), message, cure).with_evidence(format!(
+            "remapped: {} correctable, {} uncorrectable; pending {}, failed {}",
+            rows.correctable, rows.uncorrectable, rows.pending, rows.failed
+        )));
     }
     findings
 }

@@ -3,7 +3,10 @@
 //! The text's first line has at most [`FIRST_LINE`] bytes and stands alone, and the exit codes are those of
 //! node-problem-detector's plugins, so the command is one.
 
+pub(super) mod expect;
+
 use super::facts::{NvmlArgs, print_json};
+use crate::checks::{History, Observation};
 use crate::exit::Exit;
 use crate::{checks, host};
 use bedplate_protocol::message::Expectation;
@@ -20,8 +23,8 @@ const FIRST_LINE: usize = 80;
 /// What a person may say.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What must be there, for example gpus=8,model=H100 (model: a part of NVML's product name, in any case)
-    #[arg(long, value_name = "KEY=VALUE,…", value_parser = parse_expectation)]
+    /// What must be there, for example gpus=8,model=H100; --help lists the keys
+    #[arg(long, value_name = "KEY=VALUE,…", value_parser = expect::parse, long_help = expect::HELP)]
     expect: Option<Expectation>,
     /// The form of the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -36,49 +39,14 @@ enum Output {
     Json,
 }
 
-/// Why a text is no expectation.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum BadExpectation {
-    #[error("{0:?} is not KEY=VALUE; write it like gpus=8,model=H100")]
-    NoValue(String),
-    #[error("{0:?} is not known; the keys are gpus and model")]
-    UnknownKey(String),
-    #[error("{0} is given twice; keep one")]
-    Twice(String),
-    #[error("gpus={0:?} is not a whole number; write it like gpus=8")]
-    NotANumber(String),
-    #[error("model is empty; write a part of the product's name, like model=H100")]
-    NoModel,
-}
-
-fn parse_expectation(text: &str) -> Result<Expectation, BadExpectation> {
-    let mut expect = Expectation::default();
-    for part in text.split(',') {
-        let (key, value) = part
-            .split_once('=')
-            .ok_or_else(|| BadExpectation::NoValue(part.to_owned()))?;
-        let before = match key {
-            "gpus" => {
-                let number = value
-                    .parse()
-                    .map_err(|_| BadExpectation::NotANumber(value.to_owned()))?;
-                expect.gpus.replace(number).is_some()
-            }
-            "model" if value.trim().is_empty() => return Err(BadExpectation::NoModel),
-            "model" => expect.model.replace(value.to_owned()).is_some(),
-            other => return Err(BadExpectation::UnknownKey(other.to_owned())),
-        };
-        if before {
-            return Err(BadExpectation::Twice(key.to_owned()));
-        }
-    }
-    Ok(expect)
-}
-
 /// Reads, judges and prints.
 pub(crate) fn run(args: &Args) -> ExitCode {
     let facts = host::read_facts_with(Path::new("/"), &args.nvml.pass());
-    let verdict = checks::judge(&facts, args.expect.as_ref());
+    let verdict = checks::judge(&Observation {
+        facts: &facts,
+        expect: args.expect.as_ref(),
+        history: &History::default(),
+    });
     let printed = match args.output {
         Output::Json => print_json(&verdict),
         Output::Text => std::io::stdout().write_all(text(&verdict).as_bytes()),

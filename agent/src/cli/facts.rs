@@ -1,7 +1,13 @@
-//! The verb `facts`: prints [`NodeFacts`](bedplate_protocol::NodeFacts) as JSON. Judges nothing, changes nothing.
+//! The verb `facts`: prints [`NodeFacts`](bedplate_protocol::NodeFacts) as JSON, or what a healthy host has as an expectation
+//! of others. Changes nothing.
 
+mod expectation;
+
+use super::check::expect;
+use crate::checks::{self, History, Observation};
 use crate::exit::Exit;
 use crate::{gpu, host};
+use bedplate_protocol::{Health, NodeFacts, Severity};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +19,9 @@ pub(crate) struct Args {
     /// The form of the answer
     #[arg(long, value_enum, default_value_t = Output::Json)]
     output: Output,
+    /// Print, as YAML for this node in cluster.yaml, what a host like this one must have. Only on a healthy host
+    #[arg(long, conflicts_with = "output")]
+    expectation: bool,
     #[command(flatten)]
     nvml: NvmlArgs,
 }
@@ -46,9 +55,39 @@ impl NvmlArgs {
 /// Reads and prints.
 pub(crate) fn run(args: &Args) -> ExitCode {
     let facts = host::read_facts_with(Path::new("/"), &args.nvml.pass());
+    if args.expectation {
+        return print_expectation(&facts).into();
+    }
     match args.output {
         Output::Json => print_json(&facts).map_or(Exit::Output, |()| Exit::Success).into(),
     }
+}
+
+/// A host that is not healthy is no pattern for others: its findings instead, on standard error.
+fn print_expectation(facts: &NodeFacts) -> Exit {
+    let verdict = checks::judge(&Observation {
+        facts,
+        expect: None,
+        history: &History::default(),
+    });
+    if verdict.health != Health::Healthy || verdict.gpus.is_empty() {
+        let errors = verdict
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        anstream::eprintln!("This host is no pattern for others: its GPUs are not proven healthy, or it has none.");
+        errors.for_each(|finding| anstream::eprintln!("{finding}"));
+        return if verdict.health == Health::Unknown {
+            Exit::Unknown
+        } else {
+            Exit::Problem
+        };
+    }
+    let expect = expectation::of(facts);
+    let text = expectation::yaml(facts, &expect, &expect::written(&expect));
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_or(Exit::Output, |()| Exit::Success)
 }
 
 /// Pretty JSON and a line end on standard output.

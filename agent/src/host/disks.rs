@@ -26,6 +26,8 @@ pub(super) fn read(tree: &Tree, mounts: &[MountFacts]) -> Vec<DiskFacts> {
                 filesystem: mount.filesystem.clone(),
                 total_bytes: sizes.f_blocks.saturating_mul(sizes.f_frsize),
                 available_bytes: sizes.f_bavail.saturating_mul(sizes.f_frsize),
+                total_inodes: (sizes.f_files > 0).then_some(sizes.f_files),
+                available_inodes: (sizes.f_files > 0).then_some(sizes.f_favail),
             }),
             Err(error) => tree.note(&mount.target, &error),
         }

@@ -7,11 +7,13 @@ mod blocked;
 mod cgroup;
 mod disks;
 mod efivars;
+mod modinfo;
 mod modprobe;
 mod mounts;
 mod networks;
 pub(crate) mod nvidia;
 mod os_release;
+mod packages;
 mod pressure;
 mod procfs;
 mod services;
@@ -46,6 +48,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
     let mounts = mounts::read(&tree);
     let release = procfs::kernel_release(&tree);
     let modules = procfs::modules(&tree);
+    let nvidia = nvidia::read(&tree, &release, &nvml.status);
     NodeFacts {
         hostname: procfs::hostname(&tree),
         machine_id: tree.word("etc/machine-id"),
@@ -67,7 +70,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         },
         cgroup: cgroup::read(&tree),
         nvidia_pci: sysfs::nvidia_devices(&tree),
-        nvidia: nvidia::read(&tree),
+        nvidia,
         nvml,
         cpu: procfs::cpu(&tree),
         memory: procfs::memory(&tree),
@@ -80,6 +83,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         services,
         blocked_processes: blocked::read(&tree),
         pressure: pressure::read(&tree),
+        packages: packages::read(&tree),
         unreadable: tree.into_unreadable(),
     }
 }

@@ -1,7 +1,7 @@
 //! NVIDIA's driver and container software, by files only: NVML is [`crate::gpu`]'s. Called by [`crate::host`] only.
 
-use super::Tree;
-use bedplate_protocol::facts::NvidiaFacts;
+use super::{Tree, modinfo};
+use bedplate_protocol::facts::{NextKernel, NvidiaFacts, NvmlStatus};
 use std::path::{Path, PathBuf};
 
 /// The name by which every client loads NVML.
@@ -34,7 +34,7 @@ const TOOLKIT: &[&str] = &[
 ];
 
 /// Driver, library, device nodes, container toolkit and CDI.
-pub(super) fn read(tree: &Tree) -> NvidiaFacts {
+pub(super) fn read(tree: &Tree, release: &str, nvml: &NvmlStatus) -> NvidiaFacts {
     let banner = tree.optional_text("proc/driver/nvidia/version").unwrap_or_default();
     let found = library_entry(tree);
     NvidiaFacts {
@@ -55,7 +55,40 @@ pub(super) fn read(tree: &Tree) -> NvidiaFacts {
             .find(|path| tree.exists(path))
             .map(|path| format!("/{path}")),
         cdi_specs: cdi_specs(tree),
+        module_on_disk_version: modinfo::nvidia_version(tree, release),
+        next_kernel: next_kernel(tree, release),
+        control_node_denied: control_node_denied(tree, nvml),
     }
+}
+
+/// Where Debian's and Ubuntu's boot loaders find the kernel that they start first (symlinks(5) of linux-base,
+/// `/etc/kernel-img.conf`: in `/` or in `/boot`).
+const KERNEL_LINKS: &[&str] = &["vmlinuz", "boot/vmlinuz"];
+
+/// The kernel of the next boot, where a link names it and its modules are there.
+fn next_kernel(tree: &Tree, running: &str) -> Option<NextKernel> {
+    let file = KERNEL_LINKS.iter().find_map(|link| tree.resolve(link))?;
+    let release = file.file_name()?.to_str()?.strip_prefix("vmlinuz-")?.to_owned();
+    let there = tree.exists(format!("lib/modules/{release}/modules.dep"));
+    (release != running && there).then(|| NextKernel {
+        has_module: modinfo::nvidia_module(tree, &release).is_some(),
+        release,
+    })
+}
+
+/// `NVML_ERROR_NO_PERMISSION`, `NVML_ERROR_OPERATING_SYSTEM`, `NVML_ERROR_UNKNOWN` (nvml.h of go-nvml v0.13.4-0): how NVML answers
+/// where a device cgroup took the nodes away (NVIDIA/nvidia-container-toolkit#48, #251).
+const REFUSED: &[i32] = &[4, 17, 999];
+
+/// Opens the control node only when NVML has just been refused: its own open of the same file came back, so this one will. No
+/// GPU's node is ever opened, for that would wake it.
+fn control_node_denied(tree: &Tree, nvml: &NvmlStatus) -> Option<String> {
+    let NvmlStatus::InitFailed { code: Some(code), .. } = nvml else {
+        return None;
+    };
+    let node = tree.resolve("dev/nvidiactl").filter(|_| REFUSED.contains(code))?;
+    let refused = std::fs::OpenOptions::new().read(true).write(true).open(node).err()?;
+    (refused.kind() == std::io::ErrorKind::PermissionDenied).then(|| refused.to_string())
 }
 
 /// Where NVML would be loaded from, if it lies in a usual directory.

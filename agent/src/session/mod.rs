@@ -7,6 +7,7 @@ mod follow;
 mod refusal;
 
 use crate::apply::{self, ApplyError, Layout};
+use crate::checks;
 use crate::store::ArtifactStore;
 use bedplate_protocol::frame::{self, FrameError};
 use bedplate_protocol::{Finding, Hello, Mode, NodePlan, PROTOCOL_MAX, PROTOCOL_MIN, Request, Response, RunId};
@@ -98,7 +99,11 @@ impl<R: Read, W: Write> Session<R, W> {
             Request::Check { expect } => {
                 let facts = crate::host::read_facts(Path::new("/"));
                 Response::Verdict {
-                    verdict: crate::checks::judge(&facts, expect.as_ref()),
+                    verdict: checks::judge(&checks::Observation {
+                        facts: &facts,
+                        expect: expect.as_ref(),
+                        history: &checks::History::default(),
+                    }),
                 }
             }
             Request::MissingArtifacts { sha256 } => {

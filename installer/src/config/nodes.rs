@@ -43,6 +43,10 @@ pub enum NodeRole {
 /// More GPUs than any host has: the largest machines NVIDIA sells have 16 in one operating system (HGX-2); a larger number
 /// is surely a slip.
 const MAX_GPUS: u32 = 64;
+/// More memory than any GPU has: a larger number is surely a number of MiB.
+const MAX_MEMORY_GIB: u32 = 4096;
+/// PCI Express Base Specification: no link is wider than 32 lanes.
+const MAX_LANES: u32 = 32;
 
 pub(in crate::config) fn read(
     root: &Table<'_, '_>,
@@ -224,10 +228,44 @@ fn read_host_key(text: String, at: Marker, reader: &mut Reader<'_>) -> Option<St
 }
 
 fn read_expectation(node: &MarkedYaml<'_>, path: &str, reader: &mut Reader<'_>) -> Expectation {
-    let Some(table) = Table::read(node, &format!("{path}.expect"), &["gpus", "model"], reader) else {
+    let keys = [
+        "gpus",
+        "model",
+        "driver",
+        "memoryGib",
+        "mig",
+        "persistence",
+        "ecc",
+        "linkWidth",
+    ];
+    let Some(table) = Table::read(node, &format!("{path}.expect"), &keys, reader) else {
         return Expectation::default();
     };
-    let gpus = table.number("gpus", &(0..=MAX_GPUS), reader);
-    let model = table.text("model", reader).map(|(text, _)| text);
-    Expectation { gpus, model }
+    Expectation {
+        gpus: table.number("gpus", &(0..=MAX_GPUS), reader),
+        model: table.text("model", reader).map(|(text, _)| text),
+        driver: table
+            .text("driver", reader)
+            .and_then(|(text, at)| read_driver(text, at, reader)),
+        memory_gib: table.number("memoryGib", &(1..=MAX_MEMORY_GIB), reader),
+        mig: table.flag("mig", reader),
+        persistence: table.flag("persistence", reader),
+        ecc: table.flag("ecc", reader),
+        link_width: table.number("linkWidth", &(1..=MAX_LANES), reader),
+    }
+}
+
+/// A driver's version or the beginning of it: numbers with dots between them.
+fn read_driver(text: String, at: Marker, reader: &mut Reader<'_>) -> Option<String> {
+    let numbers = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if text.split('.').all(numbers) {
+        return Some(text);
+    }
+    reader.error(
+        at,
+        "config-bad-value",
+        format!("`driver` is {text:?}, no version of NVIDIA's driver"),
+        "Write what `cat /sys/module/nvidia/version` prints on that host, or its first number: \"580\".",
+    );
+    None
 }

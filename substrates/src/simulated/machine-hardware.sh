@@ -38,12 +38,15 @@ mkdir -p $own/driver
 [ ! -d $here/proc/driver ] || cp -r $here/proc/driver/. $own/driver/
 [ ! -d /proc/driver ] || mount --bind $own/driver /proc/driver
 
-# Device nodes: the driver's major number is 195; 255 is its control node.
+# Device nodes: the driver's major number is 195; 255 is its control node. nvidia-uvm's major is the kernel's choice on a real
+# machine; 511 is the first that it would choose.
 if [ -f $here/minors ]; then
   for minor in $(cat $here/minors); do
     [ "$minor" = 255 ] && node=nvidiactl || node=nvidia$minor
     [ -e /dev/$node ] || mknod -m 666 /dev/$node c 195 "$minor"
   done
+  [ -e /dev/nvidia-uvm ] || mknod -m 666 /dev/nvidia-uvm c 511 0
+  [ -e /dev/nvidia-uvm-tools ] || mknod -m 666 /dev/nvidia-uvm-tools c 511 1
 fi
 
 # cgroup v1 controllers are handed over read-only; a kubelet writes them. Each is this machine's own subtree.

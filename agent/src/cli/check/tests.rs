@@ -12,8 +12,13 @@ fn printed(name: &str, expect: Option<&str>) -> String {
         .join(name);
     let nvml = serde_json::from_str(&std::fs::read_to_string(fixture.join("nvml.json")).unwrap()).unwrap();
     let facts = read_tree(Tree::new(&fixture.join("root")), nvml);
-    let expect = expect.map(|text| parse_expectation(text).unwrap());
-    text(&checks::judge(&facts, expect.as_ref()))
+    let expect = expect.map(|text| expect::parse(text).unwrap());
+    let history = History::default();
+    text(&checks::judge(&Observation {
+        facts: &facts,
+        expect: expect.as_ref(),
+        history: &history,
+    }))
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn a_lost_gpu_prints_as_agreed() {
     error: gpu-2/gpu-1 [gpu-lost] the GPU has fallen off the bus
         seen: nvmlDeviceGetHandleByIndex_v2 = 15: device fell off the bus or has otherwise become inacessible
         seen: the only GPU on PCI that NVML gives no handle for is 0000:65:00.0
-        cure: drain the node and power the host off and on (a reboot may not bring it back); replace the card if it happens again
+        cure: drain the node and reboot it; if the GPU stays away, power the host off and on, and replace the card if it happens again
     ");
 }
 
@@ -66,14 +71,31 @@ fn the_first_line_fits_a_plugin_whatever_is_wrong() {
 }
 
 #[test]
-fn every_mistake_in_an_expectation_is_named() {
-    let wrong = |text: &str| parse_expectation(text).unwrap_err();
-    assert_eq!(wrong("gpus"), BadExpectation::NoValue("gpus".into()));
-    assert_eq!(wrong("gpus=many"), BadExpectation::NotANumber("many".into()));
-    assert_eq!(wrong("gpus=-1"), BadExpectation::NotANumber("-1".into()));
-    assert_eq!(wrong("gpus=1,gpus=1"), BadExpectation::Twice("gpus".into()));
-    assert_eq!(wrong("cpus=1"), BadExpectation::UnknownKey("cpus".into()));
-    assert_eq!(wrong("model="), BadExpectation::NoModel);
-    let good = parse_expectation("gpus=8,model=H100").unwrap();
-    assert_eq!((good.gpus, good.model.as_deref()), (Some(8), Some("H100")));
+fn every_mistake_in_an_expectation_is_named_with_the_nearest_key() {
+    let wrong = |text: &str| expect::parse(text).unwrap_err().to_string();
+    for (text, words) in [
+        ("gpus", "is not KEY=VALUE"),
+        ("gpus=many", "gpus=\"many\" is not a whole number"),
+        ("gpus=-1", "is not a whole number"),
+        ("link-width=x16", "is not a whole number"),
+        ("gpus=1,gpus=1", "gpus is given twice"),
+        ("mig=true", "write mig=on or mig=off"),
+        ("model=", "model is empty"),
+        ("memory_gib=80", "do you mean memory-gib?"),
+        ("percistence=on", "do you mean persistence?"),
+        (
+            "colour=red",
+            "the keys are gpus, model, driver, memory-gib, mig, persistence, ecc, link-width",
+        ),
+    ] {
+        assert!(wrong(text).contains(words), "{text}: {}", wrong(text));
+    }
+}
+
+#[test]
+fn an_expectation_is_written_as_it_is_read() {
+    let all = "gpus=8,model=H100,driver=580.95,memory-gib=79,mig=off,persistence=on,ecc=on,link-width=16";
+    assert_eq!(expect::written(&expect::parse(all).unwrap()), all);
+    let few = "gpus=0,ecc=off";
+    assert_eq!(expect::written(&expect::parse(few).unwrap()), few);
 }

@@ -1,0 +1,53 @@
+//! Processes that are stuck inside NVIDIA's driver. Called by [`super::judge`] only.
+
+use super::{Observation, codes};
+use bedplate_protocol::Finding;
+use bedplate_protocol::facts::BlockedProcess;
+use jiff::SignedDuration;
+
+/// As long as the kernel itself waits before it calls a task hung (`hung_task_timeout_secs`, default 120,
+/// Documentation/admin-guide/sysctl/kernel.rst).
+const LONG: SignedDuration = SignedDuration::from_secs(120);
+/// Seen blocked in fewer passes than this it may have slept several times, each time for a moment.
+const PASSES: usize = 5;
+
+/// An error when the same process was blocked in every pass for so long; a warning for one that is blocked now. A process in
+/// state D takes no signal, so only a reboot ends it.
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
+    let mut findings = Vec::new();
+    for process in &facts.blocked_processes {
+        let same = |other: &BlockedProcess| other.pid == process.pid && other.start_ticks == process.start_ticks;
+        let mut since = facts.time.now;
+        let mut passes = 1;
+        for sample in seen.history.samples.iter().rev() {
+            if !sample.blocked.iter().any(same) {
+                break;
+            }
+            since = sample.at;
+            passes += 1;
+        }
+        let name = format!("{} (process {})", process.command, process.pid);
+        let place = process.waits_in.as_deref().unwrap_or("an unknown function");
+        let lasted = facts.time.now.duration_since(since);
+        let finding = if passes >= PASSES && lasted >= LONG {
+            codes::PROCESS_BLOCKED.about(
+                facts.hostname.clone(),
+                format!("{name} has been stuck in the kernel since {since}, in {passes} passes"),
+                "read why in the kernel's log (dmesg | grep -iE 'nvrm|hung_task'), then drain the node and reboot it; a process \
+                 in state D does not end otherwise",
+            )
+        } else {
+            codes::PROCESS_BLOCKED_NOW.about(
+                facts.hostname.clone(),
+                format!("{name} sleeps uninterruptibly now"),
+                format!(
+                    "look again in two minutes: cat /proc/{}/stack; a moment of it is ordinary",
+                    process.pid
+                ),
+            )
+        };
+        findings.push(finding.with_evidence(format!("/proc/{}/stat: state D, in {place}", process.pid)));
+    }
+    findings
+}

@@ -1,0 +1,113 @@
+//! `NVLink`s that are down or make errors. Called by [`super::judge`] only.
+
+use super::history::growth;
+use super::{Observation, codes, fabric, id, subject};
+use bedplate_protocol::facts::{GpuFacts, NvLinkFacts};
+use bedplate_protocol::{Finding, NodeFacts};
+use jiff::Timestamp;
+
+/// "RM has informed us that CRC errors only matter at rates of 100+ per second" (`DCGM_LIMIT_MAX_LWLINK_CRC_ERROR` of DCGM's
+/// `dcgm_gpu_hardware_limits`, read 2026-11-21). Of replays and recoveries one is enough there (`DCGM_LIMIT_MAX_LWLINK_ERROR`).
+const MOST_CRC_PER_SECOND: u64 = 100;
+
+/// Links that should be up, and counters that rise.
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
+    let mut findings = Vec::new();
+    for gpu in facts.nvml.gpus.iter().filter(|gpu| !gpu.suspended) {
+        findings.extend(down(facts, gpu));
+        findings.extend(errors(seen, gpu));
+    }
+    findings
+}
+
+/// A link that the product has need not be wired: bridges are sold apart. So a link that is down counts only where the same
+/// link of another GPU of the same product in this host is up. With `NVSwitch`es every link is wired, and a down one is a fault.
+fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
+    let twins = || {
+        facts
+            .nvml
+            .gpus
+            .iter()
+            .filter(|other| other.index != gpu.index && other.name == gpu.name)
+    };
+    let up_elsewhere = |link: u32| {
+        twins().any(|twin| {
+            twin.nvlinks
+                .iter()
+                .any(|other| other.link == link && other.active == Some(true))
+        })
+    };
+    let down: Vec<String> = gpu
+        .nvlinks
+        .iter()
+        .filter(|link| link.active == Some(false) && up_elsewhere(link.link))
+        .map(|link| link.link.to_string())
+        .collect();
+    if down.is_empty() {
+        return None;
+    }
+    let (code, cure) = if fabric::has_switches(facts) {
+        let cure = format!(
+            "drain the node and reset the GPU (nvidia-smi --gpu-reset --id={}); if the link stays down, have the board examined",
+            id(gpu)
+        );
+        (codes::NVLINK_INACTIVE, cure)
+    } else {
+        let cure = "power the host off and reseat the NVLink bridge; if there is none on purpose, nothing is wrong";
+        (codes::NVLINK_UNBRIDGED, cure.to_owned())
+    };
+    let message = format!(
+        "{} of {} NVLinks are down that another {} in this host has up: {}",
+        down.len(),
+        gpu.nvlinks.len(),
+        gpu.name.as_deref().unwrap_or("GPU"),
+        down.join(", ")
+    );
+    Some(
+        code.about(subject(facts, gpu), message, cure)
+            .with_evidence("nvmlDeviceGetNvLinkState = 0"),
+    )
+}
+
+fn errors(seen: &Observation<'_>, gpu: &GpuFacts) -> Option<Finding> {
+    let now = seen.facts.time.now;
+    let mut rising = Vec::new();
+    for link in &gpu.nvlinks {
+        let grown = |value: fn(&NvLinkFacts) -> Option<u64>| {
+            let earlier = seen.history.of(gpu).filter_map(|(at, old)| {
+                let same = old.nvlinks.iter().find(|other| other.link == link.link)?;
+                Some::<(Timestamp, u64)>((at, value(same)?))
+            });
+            growth(earlier, (now, value(link)?))
+        };
+        for (name, value) in [
+            ("replay", grown(|link| link.replays)),
+            ("recovery", grown(|link| link.recoveries)),
+        ] {
+            if let Some((count, within)) = value.filter(|(count, _)| *count > 0) {
+                rising.push(format!(
+                    "link {}: {count} {name} error(s) within {} s",
+                    link.link,
+                    within.as_secs()
+                ));
+            }
+        }
+        if let Some((count, within)) = grown(|link| link.crc_errors)
+            && count >= MOST_CRC_PER_SECOND.saturating_mul(within.as_secs().unsigned_abs().max(1))
+        {
+            rising.push(format!(
+                "link {}: {count} checksum errors within {} s",
+                link.link,
+                within.as_secs()
+            ));
+        }
+    }
+    let first = rising.first()?.clone();
+    let finding = codes::NVLINK_ERRORS.about(
+        subject(seen.facts, gpu),
+        format!("errors of {} NVLink counter(s) are rising; {first}", rising.len()),
+        "drain the node when convenient and reset the GPU; if they go on, have the link's bridge or board examined",
+    );
+    Some(rising.into_iter().fold(finding, Finding::with_evidence))
+}
