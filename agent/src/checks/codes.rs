@@ -9,7 +9,7 @@ use bedplate_protocol::{Finding, RecommendedAction, Severity};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Code {
     /// Kebab-case.
-    pub(crate) code: &'static str,
+    pub(crate) name: &'static str,
     /// How much a finding with it weighs, always.
     pub(crate) severity: Severity,
     /// Whether it says that something could not be read, and not that something is wrong.
@@ -30,7 +30,7 @@ impl Code {
     ) -> Finding {
         Finding {
             action: self.action,
-            ..Finding::new(self.severity, self.code, subject, message, remedy)
+            ..Finding::new(self.severity, self.name, subject, message, remedy)
         }
     }
 }
@@ -40,7 +40,7 @@ impl Code {
 macro_rules! codes {
     ($($name:ident $kind:ident $action:ident $code:literal $meaning:literal;)*) => {
         $(pub(crate) const $name: Code = Code {
-            code: $code,
+            name: $code,
             severity: codes!(@ $kind),
             unread: matches!(stringify!($kind).as_bytes(), b"unread"),
             action: codes!(@ $action),
@@ -136,5 +136,5 @@ codes! {
 
 /// The code of a finding.
 pub(crate) fn of(finding: &Finding) -> Option<&'static Code> {
-    ALL.iter().find(|known| known.code == finding.code)
+    ALL.iter().find(|known| known.name == finding.code)
 }

@@ -78,11 +78,14 @@ fn link_width(facts: &NodeFacts, gpu: &GpuFacts, expect: &Expectation) -> Option
     })
 }
 
+/// Code, name, what is wanted, what is there, cure.
+type Switch<'a> = (Code, &'a str, Option<bool>, Option<bool>, String);
+
 /// What is on or off.
 fn switches(facts: &NodeFacts, gpu: &GpuFacts, expect: &Expectation) -> Vec<Finding> {
     let id = id(gpu);
     let mode = |on: Option<bool>| u8::from(on == Some(true));
-    let rows: [(Code, &str, Option<bool>, Option<bool>, String); 3] = [
+    let rows: [Switch<'_>; 3] = [
         (
             codes::EXPECTED_MIG,
             "MIG",

@@ -6,7 +6,7 @@ use bedplate_protocol::{Finding, NodeFacts};
 
 const MANAGER: &str = "nvidia-fabricmanager.service";
 /// PCI class "bridge, other": what `NVSwitch`es of NVIDIA are (PCI Code and ID Assignment r1.11 §1.7; `lspci` of HGX machines
-/// shows "Bridge: NVIDIA Corporation … NVSwitch").
+/// shows "Bridge: NVIDIA Corporation … `NVSwitch`").
 const BRIDGE: &str = "0x0680";
 /// `NVML_GPU_FABRIC_STATE_*`, `NVML_GPU_FABRIC_HEALTH_SUMMARY_*` (nvml.h of go-nvml v0.13.4-0).
 const NOT_STARTED: u32 = 1;

@@ -91,13 +91,13 @@ pub(crate) fn judge(seen: &Observation<'_>) -> Verdict {
                 name: gpu.name.clone(),
                 pci_address: gpu.pci_address.clone(),
                 health: worst(findings.iter().filter(|finding| finding.subject == subject)),
-                action: action(findings.iter().filter(|finding| finding.subject == subject)),
+                action: action(&findings.iter().filter(|finding| finding.subject == subject)),
             }
         })
         .collect();
     Verdict {
         health: worst(findings.iter()),
-        action: action(findings.iter()),
+        action: action(&findings.iter()),
         gpus,
         findings,
     }
@@ -119,7 +119,7 @@ fn worst<'a>(findings: impl Iterator<Item = &'a Finding>) -> Health {
 
 /// The highest rung that an error asks for; without one, that anything asks for. A slow link's visit by a person must not hide
 /// that a GPU wants its reset now.
-fn action<'a>(findings: impl Iterator<Item = &'a Finding> + Clone) -> Option<RecommendedAction> {
+fn action<'a>(findings: &(impl Iterator<Item = &'a Finding> + Clone)) -> Option<RecommendedAction> {
     let asked = |severity| {
         findings
             .clone()

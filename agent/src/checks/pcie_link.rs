@@ -7,7 +7,7 @@ use bedplate_protocol::facts::GpuFacts;
 const CURE: &str =
     "power the host off, reseat the card and its riser, and look at the slot's width and speed in the firmware's setup";
 /// P0 to P2 are the states in which a GPU computes; from P8 on it idles (nvml.h of go-nvml v0.13.4-0, `nvmlPstates_t`: 0 is the
-/// maximum performance, 15 the minimum; compute contexts of GeForce cards run in P2).
+/// maximum performance, 15 the minimum; compute contexts of `GeForce` cards run in P2).
 const WORKING: u32 = 2;
 
 /// Both "may be reduced when the GPU is not in use" (nvidia-smi(1), "PCIe link generation" and "Link Width"), so they count only

@@ -5,9 +5,12 @@
 use super::Tree;
 use bedplate_protocol::facts::BlockedProcess;
 
-/// Every process in state `D` that is one of NVIDIA's own or has one of its devices open (proc(5), proc_pid_stat(5)).
+/// Every process in state `D` that is one of NVIDIA's own or has one of its devices open (proc(5), `proc_pid_stat(5)`).
 pub(super) fn read(tree: &Tree) -> Vec<BlockedProcess> {
-    let pids = tree.names("proc").into_iter().filter_map(|name| name.parse::<u32>().ok());
+    let pids = tree
+        .names("proc")
+        .into_iter()
+        .filter_map(|name| name.parse::<u32>().ok());
     pids.filter_map(|pid| blocked(tree, pid)).collect()
 }
 

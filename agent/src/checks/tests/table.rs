@@ -9,26 +9,26 @@ use std::path::Path;
 fn every_code_is_stable_kebab_case_listed_once_and_every_fault_has_an_action() {
     for (place, code) in ALL.iter().enumerate() {
         let kebab = code
-            .code
+            .name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         assert!(
-            kebab && !code.code.starts_with('-') && !code.code.ends_with('-'),
+            kebab && !code.name.starts_with('-') && !code.name.ends_with('-'),
             "{}",
-            code.code
+            code.name
         );
         assert!(
-            ALL[..place].iter().all(|other| other.code != code.code),
+            ALL[..place].iter().all(|other| other.name != code.name),
             "{} is listed twice",
-            code.code
+            code.name
         );
-        assert!(code.meaning.ends_with('.'), "{}", code.code);
+        assert!(code.meaning.ends_with('.'), "{}", code.name);
         let fault = code.severity == Severity::Error && !code.unread;
-        assert!(!fault || code.action.is_some(), "{} recommends nothing", code.code);
+        assert!(!fault || code.action.is_some(), "{} recommends nothing", code.name);
         assert!(
             !code.unread || code.action.is_none(),
             "{} recommends without knowing",
-            code.code
+            code.name
         );
     }
 }
@@ -47,7 +47,7 @@ fn the_page_of_findings_ends_with_every_code_of_the_checks() {
         let _ = writeln!(
             section,
             "| `{}` | {}{unread} | {action} | {} |",
-            code.code, code.severity, code.meaning
+            code.name, code.severity, code.meaning
         );
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings.md");
