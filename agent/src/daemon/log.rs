@@ -3,13 +3,13 @@
 use crate::health::{Change, Transition};
 use bedplate_protocol::Severity;
 
-/// One line a change.
+/// One line a change, under the reason that an Event has.
 pub(super) fn change(change: &Transition) {
-    let Transition { code, subject, message, .. } = change;
+    let Transition { subject, message, .. } = change;
+    let reason = change.reason();
     match (change.change, change.severity) {
-        (Change::Raised, Severity::Error) => tracing::error!("{subject}: {message} [{code}]"),
-        (Change::Raised, Severity::Warning) => tracing::warn!("{subject}: {message} [{code}]"),
-        (Change::Raised, Severity::Info) => tracing::info!("{subject}: {message} [{code}]"),
-        (Change::Cleared, _) => tracing::info!("{subject}: over: {message} [{code}]"),
+        (Change::Raised, Severity::Error) => tracing::error!("{subject}: {reason}: {message}"),
+        (Change::Raised, Severity::Warning) => tracing::warn!("{subject}: {reason}: {message}"),
+        (Change::Raised, Severity::Info) | (Change::Cleared, _) => tracing::info!("{subject}: {reason}: {message}"),
     }
 }
