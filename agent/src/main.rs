@@ -16,6 +16,10 @@ mod gpu;
 mod health;
 mod host;
 mod journal;
+#[allow(dead_code, reason = "the verb `run` comes with the next change")]
+mod pods;
+#[allow(dead_code, unused_imports, reason = "the verb `run` comes with the next change")]
+mod serve;
 mod session;
 mod steps;
 mod store;

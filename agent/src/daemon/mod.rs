@@ -3,5 +3,5 @@
 mod config;
 mod state;
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, Serve, Tls};
 pub(crate) use state::State;

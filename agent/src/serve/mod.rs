@@ -1,0 +1,87 @@
+//! What the daemon knows, over HTTP: `/metrics` for Prometheus, `/v1/state` for programs, `/livez` and `/readyz` for whoever
+//! starts it.
+//!
+//! Answers come from the newest [`State`] and from the kubelet, never from NVML, so that a library that hangs leaves them
+//! alive. Listens on loopback unless told otherwise; another address needs TLS and a token. Changes nothing. Called by
+//! [`crate::daemon`].
+
+mod exposition;
+mod listener;
+mod metrics;
+mod route;
+mod settings;
+mod tls;
+mod token;
+
+use crate::daemon::{Serve, State};
+use crate::pods;
+use route::Shared;
+use settings::SettingsError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tls::Acceptor;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The port.
+    #[error("listen {listen}: {source}; name an address of this host and a port that is free")]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// An open port that answers nobody yet.
+pub(crate) struct Server {
+    listener: TcpListener,
+    acceptor: Option<Acceptor>,
+    shared: Arc<Shared>,
+    states: watch::Receiver<Arc<State>>,
+}
+
+impl Server {
+    /// Checks the settings and opens the port, so that a mistake is told before the daemon calls itself started.
+    pub(crate) async fn open(
+        serve: &Serve,
+        listen: SocketAddr,
+        states: watch::Receiver<Arc<State>>,
+    ) -> Result<Self, ServeError> {
+        let acceptor = settings::check(serve, listen)?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| ServeError::Bind { listen, source })?;
+        let socket = serve.pod_resources_socket.clone();
+        let shared = Arc::new(Shared::new(
+            states.clone(),
+            serve.token_file.clone(),
+            socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET)),
+        ));
+        tracing::info!(%listen, tls = acceptor.is_some(), token = serve.token_file.is_some(), "serving");
+        Ok(Self {
+            listener,
+            acceptor,
+            shared,
+            states,
+        })
+    }
+
+    /// Answers until nobody makes states any more.
+    pub(crate) async fn answer(self) {
+        tokio::select! {
+            never = listener::accept(self.listener, self.acceptor, Arc::clone(&self.shared)) => match never {},
+            () = route::watch_turns(&self.shared, self.states) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
