@@ -72,7 +72,10 @@ fn device_ids(container: &ContainerResources) -> impl Iterator<Item = &str> {
 }
 
 fn claims(container: &ContainerResources) -> u64 {
-    let claims = container.dynamic_resources.iter().flat_map(|held| &held.claim_resources);
+    let claims = container
+        .dynamic_resources
+        .iter()
+        .flat_map(|held| &held.claim_resources);
     claims.map(|claim| u64::from(claim.driver_name == DRA_DRIVER)).sum()
 }
 
@@ -91,8 +94,8 @@ fn device(id: &str) -> Option<(&str, Option<&str>)> {
 mod tests {
     use super::super::api::{ClaimResource, ContainerDevices, DynamicResource, PodResources};
     use super::*;
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     fn holding(resource: &str, ids: &[&str]) -> ContainerResources {
         ContainerResources {

@@ -59,14 +59,12 @@ pub(crate) enum ListError {
 
 /// Who holds which GPU now. Takes at most `deadline`.
 pub(crate) async fn list(socket: &Path, deadline: Duration) -> Result<Attribution, ListError> {
-    tokio::time::timeout(deadline, call(socket))
-        .await
-        .unwrap_or_else(|_| {
-            Err(ListError::Deadline {
-                socket: socket.to_owned(),
-                deadline,
-            })
+    tokio::time::timeout(deadline, call(socket)).await.unwrap_or_else(|_| {
+        Err(ListError::Deadline {
+            socket: socket.to_owned(),
+            deadline,
         })
+    })
 }
 
 async fn call(socket: &Path) -> Result<Attribution, ListError> {
@@ -91,7 +89,11 @@ async fn call(socket: &Path) -> Result<Attribution, ListError> {
         .map_err(|source| ListError::Handshake { socket: path(), source })?;
     let codec = ProstCodec::<ListRequest, ListResponse>::default();
     let answer = grpc
-        .unary(tonic::Request::new(ListRequest {}), PathAndQuery::from_static(LIST), codec)
+        .unary(
+            tonic::Request::new(ListRequest {}),
+            PathAndQuery::from_static(LIST),
+            codec,
+        )
         .await
         .map_err(failed)?;
     Ok(answer.into_inner().into())

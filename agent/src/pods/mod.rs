@@ -9,7 +9,7 @@ mod attribution;
 mod client;
 
 pub(crate) use attribution::{Attribution, Holder};
-pub(crate) use client::{ListError, list};
+pub(crate) use client::list;
 
 /// Where kubelet serves (`PodResources` directory beneath its root directory, kubernetes v1.36.3,
 /// `pkg/kubelet/kubelet.go`, `defaultPodResourcesPath`).

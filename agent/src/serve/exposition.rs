@@ -27,11 +27,16 @@ impl Format {
                 _ => continue,
             };
             let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
-            let of = |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            let of = |name| {
+                parameters
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| *value)
+            };
             if place == 1 && of("version").is_some_and(|version| version != "1.0.0") {
                 continue;
             }
-            let weight = of("q").map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let weight: f32 = of("q").map_or(1.0, |q| q.parse().unwrap_or(0.0));
             weights[place] = weight.max(weights[place]);
         }
         if weights[1] > weights[0] {
@@ -77,17 +82,19 @@ pub(super) type Label<'a> = (&'a str, &'a str);
 
 /// A text that grows by one metric after the other.
 #[derive(Debug)]
-pub(super) struct Exposition {
+pub(super) struct Exposition<'a> {
     format: Format,
+    everywhere: Label<'a>,
     text: String,
     open: Option<&'static str>,
 }
 
-impl Exposition {
-    /// An empty one.
-    pub(super) const fn new(format: Format) -> Self {
+impl<'a> Exposition<'a> {
+    /// An empty one; `everywhere` is a label that every value has, after its own.
+    pub(super) const fn new(format: Format, everywhere: Label<'a>) -> Self {
         Self {
             format,
+            everywhere,
             text: String::new(),
             open: None,
         }
@@ -101,7 +108,8 @@ impl Exposition {
         }
         self.text.push_str(metric.name);
         let mut separator = '{';
-        for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
+        let labels = labels.iter().chain([&self.everywhere]);
+        for (name, value) in labels.filter(|(_, value)| !value.is_empty()) {
             // Writing to a string cannot fail.
             let _ = write!(self.text, "{separator}{name}=\"");
             escape(&mut self.text, value, true);
@@ -173,7 +181,7 @@ mod tests {
     };
 
     fn written(format: Format) -> String {
-        let mut text = Exposition::new(format);
+        let mut text = Exposition::new(format, ("node", ""));
         text.sample(&GAUGE, &[("gpu", "0"), ("pod", "")], 41.0);
         text.sample(&GAUGE, &[("gpu", "1")], -0.5);
         text.sample(&COUNTER, &[], 3.0);
@@ -250,13 +258,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_label_value_is_one_line_and_comes_back(value in any::<String>().prop_filter("no label", |v| !v.is_empty())) {
-            let mut text = Exposition::new(Format::Text);
-            text.sample(&GAUGE, &[("l", &value), ("m", "x")], 1.0);
+            let mut text = Exposition::new(Format::Text, ("m", "x"));
+            text.sample(&GAUGE, &[("l", &value)], 1.0);
             let text = text.finish();
             let lines: Vec<&str> = text.split('\n').collect();
             prop_assert_eq!(lines.len(), 4);
             prop_assert_eq!(unescaped(lines[2]), value);
-            prop_assert!(lines[2].ends_with(",m=\"x\"} 1"));
+            let rest = format!(",m={:?}{} 1", "x", '}');
+            prop_assert!(lines[2].ends_with(&rest));
         }
 
         #[test]

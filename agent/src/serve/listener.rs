@@ -1,4 +1,4 @@
-//! The port: a bounded number of connections, each with one request and a deadline. Called by [`super::run`].
+//! The port: a bounded number of connections, each with one request and a deadline. Called by [`super::Server`].
 
 use super::route::{self, Shared};
 use super::tls::Acceptor;

@@ -13,14 +13,14 @@ mod settings;
 mod tls;
 mod token;
 
-use crate::daemon::State;
+use crate::daemon::{Serve, State};
 use crate::pods;
 use route::Shared;
-pub(crate) use settings::{LISTEN, Settings, SettingsError};
-use std::convert::Infallible;
+use settings::SettingsError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -38,30 +38,50 @@ pub(crate) enum ServeError {
         /// Why.
         source: std::io::Error,
     },
-    /// Nobody looks at the node any more.
-    #[error("the observer has ended, so nothing new will be known; restart bedplate-agent")]
-    ObserverEnded,
 }
 
-/// Checks the settings, opens the port and answers until the daemon ends. Returns only with the reason why it cannot go on.
-pub(crate) async fn run(
-    settings: &Settings,
-    listen: SocketAddr,
+/// An open port that answers nobody yet.
+pub(crate) struct Server {
+    listener: TcpListener,
+    acceptor: Option<Acceptor>,
+    shared: Arc<Shared>,
     states: watch::Receiver<Arc<State>>,
-) -> Result<Infallible, ServeError> {
-    let acceptor = settings.check(listen)?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|source| ServeError::Bind { listen, source })?;
-    let socket = settings.pod_resources_socket.clone();
-    let shared = Arc::new(Shared::new(
-        states.clone(),
-        settings.token_file.clone(),
-        socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET)),
-    ));
-    tracing::info!(%listen, tls = acceptor.is_some(), token = settings.token_file.is_some(), "serving");
-    tokio::select! {
-        never = listener::accept(listener, acceptor, Arc::clone(&shared)) => match never {},
-        () = route::watch_turns(&shared, states) => Err(ServeError::ObserverEnded),
+}
+
+impl Server {
+    /// Checks the settings and opens the port, so that a mistake is told before the daemon calls itself started.
+    pub(crate) async fn open(
+        serve: &Serve,
+        listen: SocketAddr,
+        states: watch::Receiver<Arc<State>>,
+    ) -> Result<Self, ServeError> {
+        let acceptor = settings::check(serve, listen)?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| ServeError::Bind { listen, source })?;
+        let socket = serve.pod_resources_socket.clone();
+        let shared = Arc::new(Shared::new(
+            states.clone(),
+            serve.token_file.clone(),
+            socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET)),
+        ));
+        tracing::info!(%listen, tls = acceptor.is_some(), token = serve.token_file.is_some(), "serving");
+        Ok(Self {
+            listener,
+            acceptor,
+            shared,
+            states,
+        })
+    }
+
+    /// Answers until nobody makes states any more.
+    pub(crate) async fn answer(self) {
+        tokio::select! {
+            never = listener::accept(self.listener, self.acceptor, Arc::clone(&self.shared)) => match never {},
+            () = route::watch_turns(&self.shared, self.states) => {}
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,10 +67,19 @@ impl Shared {
         {
             return said.clone();
         }
+        let before = kept.as_ref().map(|(_, said)| said.is_some());
         let said = match pods::list(&self.kubelet, KUBELET).await {
-            Ok(said) => Some(said),
+            Ok(said) => {
+                if before == Some(false) {
+                    tracing::info!("kubelet says again which pods hold which GPUs");
+                }
+                Some(said)
+            }
             Err(error) => {
-                tracing::debug!(%error, "no pods on GPUs can be named");
+                // Once, not at every scrape.
+                if before != Some(false) {
+                    tracing::warn!(%error, "which pods hold which GPUs is not known");
+                }
                 None
             }
         };
@@ -82,7 +91,6 @@ impl Shared {
 /// Notes each turn of the daemon's loop; ends when the daemon does.
 pub(super) async fn watch_turns(shared: &Shared, mut states: watch::Receiver<Arc<State>>) {
     while states.changed().await.is_ok() {
-        states.mark_unchanged();
         let turned = u64::try_from(shared.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         shared.turned.store(turned, Ordering::Relaxed);
     }
@@ -92,7 +100,9 @@ pub(super) async fn watch_turns(shared: &Shared, mut states: watch::Receiver<Arc
 pub(super) async fn answer(request: &Request<Incoming>, shared: &Shared) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
     match request.uri().path() {
@@ -104,7 +114,10 @@ pub(super) async fn answer(request: &Request<Incoming>, shared: &Shared) -> Answ
             None if path == "/metrics" => scrape(request, shared).await,
             None => state(shared),
         },
-        _ => text(StatusCode::NOT_FOUND, "here are /metrics, /livez, /readyz and /v1/state\n"),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "here are /metrics, /livez, /readyz and /v1/state\n",
+        ),
     }
 }
 
@@ -115,15 +128,23 @@ fn refused(request: &Request<Incoming>, shared: &Shared) -> Option<Answer> {
         Ok(token) => token,
         Err(error) => {
             tracing::warn!(%error, "requests are refused");
-            return Some(text(StatusCode::SERVICE_UNAVAILABLE, "the token file cannot be used; see the agent's log\n"));
+            return Some(text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the token file cannot be used; see the agent's log\n",
+            ));
         }
     };
     let shown = request.headers().get(AUTHORIZATION);
     if shown.is_some_and(|shown| token::shown(shown.as_bytes(), &token)) {
         return None;
     }
-    let mut refused = text(StatusCode::UNAUTHORIZED, "send Authorization: Bearer and the agent's token\n");
-    refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let mut refused = text(
+        StatusCode::UNAUTHORIZED,
+        "send Authorization: Bearer and the agent's token\n",
+    );
+    refused
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Some(refused)
 }
 
@@ -141,7 +162,10 @@ fn state(shared: &Shared) -> Answer {
         Ok(json) => body(StatusCode::OK, "application/json", json),
         Err(error) => {
             tracing::error!(%error, "the state is no JSON");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "the state could not be written; see the agent's log\n")
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the state could not be written; see the agent's log\n",
+            )
         }
     }
 }
@@ -149,9 +173,19 @@ fn state(shared: &Shared) -> Answer {
 fn livez(shared: &Shared) -> Answer {
     let idle = shared.idle();
     let interval = shared.state().interval_seconds;
-    let said = format!("the daemon's loop turned {:.1} s ago; its interval is {interval} s\n", idle.as_secs_f32());
+    let said = format!(
+        "the daemon's loop turned {:.1} s ago; its interval is {interval} s\n",
+        idle.as_secs_f32()
+    );
     let alive = idle <= Duration::from_secs(interval.saturating_mul(INTERVALS));
-    text(if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, said)
+    text(
+        if alive {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        said,
+    )
 }
 
 fn readyz(shared: &Shared) -> Answer {

@@ -1,8 +1,8 @@
 //! TLS 1.3 for a port that other machines reach. Called by [`super::settings`] at start and by [`super::listener`] for each
 //! connection.
 
-use super::settings::Tls;
 use super::token::open_to_all;
+use crate::daemon::Tls;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,11 +88,11 @@ impl Acceptor {
 /// When both files were last changed; none while one is missing.
 fn changed(files: &Tls) -> Option<[SystemTime; 2]> {
     let of = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    Some([of(&files.cert_file)?, of(&files.key_file)?])
+    Some([of(&files.certificate_file)?, of(&files.key_file)?])
 }
 
 fn config(files: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificate = read(&files.cert_file)?;
+    let certificate = read(&files.certificate_file)?;
     let key = read(&files.key_file)?;
     let open = fs::metadata(&files.key_file).map_err(unreadable(&files.key_file))?;
     if open_to_all(&open) {
@@ -106,10 +106,10 @@ fn config(files: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
     };
     let chain = CertificateDer::pem_slice_iter(&certificate)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(pem(&files.cert_file, "a certificate and its chain"))?;
+        .map_err(pem(&files.certificate_file, "a certificate and its chain"))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(pem(&files.key_file, "a private key"))?;
     let paired = |source| TlsError::Pair {
-        certificate: files.cert_file.clone(),
+        certificate: files.certificate_file.clone(),
         key: files.key_file.clone(),
         source,
     };

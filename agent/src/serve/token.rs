@@ -69,8 +69,7 @@ pub(super) fn shown(authorization: &[u8], token: &SecretString) -> bool {
     let Some((scheme, shown)) = authorization.split_at_checked("Bearer ".len()) else {
         return false;
     };
-    scheme.eq_ignore_ascii_case(b"Bearer ")
-        && bool::from(Sha256::digest(shown).ct_eq(&Sha256::digest(token.expose())))
+    scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(Sha256::digest(shown).ct_eq(&Sha256::digest(token.expose())))
 }
 
 #[cfg(test)]
@@ -95,7 +94,10 @@ mod tests {
         assert_eq!(file(TOKEN, 0o440).1.unwrap().expose(), TOKEN);
         assert!(matches!(file(TOKEN, 0o604).1, Err(TokenError::Open { .. })));
         for content in ["", "\n", "short", &format!("{TOKEN}\n{TOKEN}"), &"a".repeat(5000)] {
-            assert!(matches!(file(content, 0o600).1, Err(TokenError::NoToken { .. })), "{content}");
+            assert!(
+                matches!(file(content, 0o600).1, Err(TokenError::NoToken { .. })),
+                "{content}"
+            );
         }
         assert!(matches!(read(Path::new("/nowhere")), Err(TokenError::Read { .. })));
     }

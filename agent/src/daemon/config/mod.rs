@@ -91,6 +91,8 @@ pub(crate) struct Serve {
     pub(crate) tls: Option<Tls>,
     /// A file with the bearer token that a reader must show.
     pub(crate) token_file: Option<PathBuf>,
+    /// The kubelet's pod-resources socket, where kubelet's root directory is not the usual one.
+    pub(crate) pod_resources_socket: Option<PathBuf>,
 }
 
 /// A certificate and its key, PEM.

@@ -31,7 +31,7 @@ expect: {gpus: 8, model: H200}
 checks:
 - {code: pcie-link-width, mode: monitor, owner: ops@example.org, reason: riser is on order, expires: 2026-12-24T00:00:00Z}
 listen: 0.0.0.0:9479
-serve: {tls: {certificateFile: /a, keyFile: /b}, tokenFile: /c}
+serve: {tls: {certificateFile: /a, keyFile: /b}, tokenFile: /c, podResourcesSocket: /f}
 kubernetes: {apiServer: 'https://10.0.0.1:6443', caFile: /d, tokenFile: /e, taints: true}
 ";
     let config: Config = yaml::parse("agent.yaml", text).unwrap();

@@ -5,8 +5,8 @@ use super::*;
 use http_body_util::StreamBody;
 use hyper::body::{Bytes, Frame};
 use hyper::http::HeaderMap;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use std::convert::Infallible;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
@@ -15,7 +15,10 @@ const SOON: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(10);
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// Answers one call with a gRPC message of these bytes and this status, as the protocol frames them
@@ -29,7 +32,10 @@ async fn answering(listener: UnixListener, message: Vec<u8>, status: &'static st
         framed.extend_from_slice(&message);
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", status.parse().unwrap());
-        let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from(framed))), Ok(Frame::trailers(trailers))];
+        let frames = [
+            Ok::<_, Infallible>(Frame::data(Bytes::from(framed))),
+            Ok(Frame::trailers(trailers)),
+        ];
         let body = StreamBody::new(futures::stream::iter(frames));
         async move {
             Response::builder()
@@ -82,7 +88,10 @@ fn a_kubelet_that_answers_is_read() {
 fn a_kubelet_that_refuses_is_named_with_its_status() {
     // 8 is RESOURCE_EXHAUSTED, kubelet's rate limit.
     let error = asked(one_pod(), "8").unwrap_err();
-    assert!(matches!(&error, ListError::Call { status, .. } if status.code() == tonic::Code::ResourceExhausted), "{error}");
+    assert!(
+        matches!(&error, ListError::Call { status, .. } if status.code() == tonic::Code::ResourceExhausted),
+        "{error}"
+    );
 }
 
 #[test]
