@@ -3,5 +3,5 @@
 mod config;
 mod state;
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, Kubernetes};
 pub(crate) use state::State;
