@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod journal;
 mod pods;
+mod publish;
 mod serve;
 mod session;
 mod steps;

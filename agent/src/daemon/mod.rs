@@ -14,7 +14,7 @@ mod state;
 
 use crate::health::Fold;
 use bedplate_protocol::{Finding, Severity};
-pub(crate) use config::{Config, ConfigError, Serve, Tls, read};
+pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use kept::KeptError;
 use notify::Notify;

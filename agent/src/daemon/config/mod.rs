@@ -113,14 +113,54 @@ pub(crate) struct Kubernetes {
     pub(crate) api_server: String,
     /// The cluster's certificate authority, PEM.
     pub(crate) ca_file: PathBuf,
-    /// The service account's token; renewed in place.
+    /// The service account's token as it was delivered.
     pub(crate) token_file: PathBuf,
+    /// Whether the agent asks for its next token at half the life of the present one, and keeps it in the state directory.
+    /// False where somebody else renews the file, as kubelet does for a pod.
+    #[serde(default = "yes")]
+    pub(crate) renew: bool,
     /// The namespace of the service account and of the publisher's Lease.
     #[serde(default = "namespace")]
     pub(crate) namespace: String,
     /// Whether a node with a broken GPU gets a taint.
     #[serde(default)]
     pub(crate) taints: bool,
+    /// How this agent is run; of two on a node, the one that holds the node's Lease publishes.
+    #[serde(default)]
+    pub(crate) publisher: PublisherKind,
+    /// How often conditions are written that do not change; twice as long without is silence.
+    #[serde(default = "heartbeat")]
+    pub(crate) heartbeat: Period<10, 3600>,
+}
+
+/// How the agent is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PublisherKind {
+    /// As a unit of systemd.
+    #[default]
+    Systemd,
+    /// As a pod of a DaemonSet.
+    Daemonset,
+}
+
+impl PublisherKind {
+    /// The holder of the Lease. The same after a restart, which therefore finds its own Lease.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Daemonset => "daemonset",
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// node-problem-detector's (`pkg/exporters/k8sexporter`, at 6632ca67).
+fn heartbeat() -> Period<10, 3600> {
+    Period::new(Duration::from_mins(5))
 }
 
 fn namespace() -> String {

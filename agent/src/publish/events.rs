@@ -1,0 +1,261 @@
+//! Events: one for each kind of change of a finding, counted up when it happens again. Pure. Called by [`super`].
+
+use super::lease::micros;
+use crate::health::{Change, Transition};
+use bedplate_protocol::Severity;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Events about a Node, which has no namespace, are in this one.
+pub(super) const PATH: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
+/// Kinds of changes that are remembered; the longest untouched goes first.
+const REMEMBERED: usize = 64;
+/// An API server forgets an Event after an hour (`--event-ttl`, Kubernetes 1.36.3); the next one of its kind is a new one.
+const FORGOTTEN: SignedDuration = SignedDuration::from_mins(55);
+/// Events that are written at once; after them one in each of [`REFILL`].
+const BURST: u32 = 10;
+const REFILL: Duration = Duration::from_secs(30);
+/// A note's length that Kubernetes takes (`pkg/apis/core/validation/events.go`, 1.36.3).
+const NOTE: usize = 1024;
+
+/// What is to be written, and what has been.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    seen: u64,
+    since: Timestamp,
+    kinds: BTreeMap<(String, String), Kind>,
+    allowance: u32,
+    refilled: Instant,
+}
+
+#[derive(Debug)]
+struct Kind {
+    newest: Transition,
+    first: Timestamp,
+    count: u64,
+    /// How many the API server knows of; 0 where it has no such Event.
+    told: u64,
+}
+
+/// One request.
+#[derive(Debug, PartialEq)]
+pub(super) enum Due {
+    /// A new Event.
+    Create(Value),
+    /// The name of an Event and the patch that counts it up.
+    Count(String, Value),
+}
+
+impl Outbox {
+    /// Changes before `since` were an earlier run's to tell.
+    pub(super) fn new(since: Timestamp, now: Instant) -> Self {
+        Self {
+            seen: 0,
+            since,
+            kinds: BTreeMap::new(),
+            allowance: BURST,
+            refilled: now,
+        }
+    }
+
+    /// Takes in what has happened since it was last called.
+    pub(super) fn note(&mut self, transitions: &[Transition]) {
+        for transition in transitions {
+            if transition.sequence <= self.seen {
+                continue;
+            }
+            self.seen = transition.sequence;
+            if transition.at < self.since || transition.severity == Severity::Info {
+                continue;
+            }
+            let key = (transition.reason(), transition.subject.clone());
+            match self.kinds.get_mut(&key) {
+                Some(kind) if transition.at.duration_since(kind.newest.at) < FORGOTTEN => {
+                    kind.count += 1;
+                    kind.newest = transition.clone();
+                }
+                _ => {
+                    let kind = Kind {
+                        newest: transition.clone(),
+                        first: transition.at,
+                        count: 1,
+                        told: 0,
+                    };
+                    self.kinds.insert(key, kind);
+                }
+            }
+            if self.kinds.len() > REMEMBERED {
+                let oldest = self.kinds.iter().min_by_key(|(_, kind)| kind.newest.at);
+                if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+                    self.kinds.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// When the next one may be written; none where there is none.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let waits = self.kinds.values().any(|kind| kind.told < kind.count);
+        waits.then(|| {
+            if self.allowance > 0 {
+                now
+            } else {
+                (self.refilled + REFILL).max(now)
+            }
+        })
+    }
+
+    /// The oldest that is to be written, and what identifies it.
+    pub(super) fn next(&mut self, now: Instant, node: &str, uid: &str) -> Option<((String, String), Due)> {
+        let refills = u32::try_from(now.duration_since(self.refilled).as_secs() / REFILL.as_secs()).unwrap_or(u32::MAX);
+        if refills > 0 {
+            self.allowance = self.allowance.saturating_add(refills).min(BURST);
+            self.refilled = now;
+        }
+        if self.allowance == 0 {
+            return None;
+        }
+        let waiting = self.kinds.iter().filter(|(_, kind)| kind.told < kind.count);
+        let (key, kind) = waiting.min_by_key(|(_, kind)| kind.newest.at)?;
+        let series = json!({"count": kind.count, "lastObservedTime": micros(kind.newest.at)});
+        let due = if kind.told == 0 {
+            Due::Create(kind.event(node, uid, (kind.count > 1).then_some(series)))
+        } else {
+            Due::Count(kind.name(node), json!({"series": series}))
+        };
+        Some((key.clone(), due))
+    }
+
+    /// The API server knows of it.
+    pub(super) fn told(&mut self, key: &(String, String)) {
+        self.allowance = self.allowance.saturating_sub(1);
+        if let Some(kind) = self.kinds.get_mut(key) {
+            kind.told = kind.count;
+        }
+    }
+
+    /// The API server has no such Event any more.
+    pub(super) fn gone(&mut self, key: &(String, String)) {
+        if let Some(kind) = self.kinds.get_mut(key) {
+            kind.told = 0;
+            kind.first = kind.newest.at;
+        }
+    }
+
+    /// It is refused for good: another try would be refused as well.
+    pub(super) fn drop(&mut self, key: &(String, String)) {
+        self.allowance = self.allowance.saturating_sub(1);
+        self.kinds.remove(key);
+    }
+}
+
+impl Kind {
+    /// The same for the same kind and beginning, so that an Event whose answer was lost is not written twice.
+    fn name(&self, node: &str) -> String {
+        let what = format!(
+            "{} {} {}",
+            self.newest.reason(),
+            self.newest.subject,
+            micros(self.first)
+        );
+        let digest = hex::encode(Sha256::digest(what.as_bytes()));
+        format!("{node}.{}", &digest[..16])
+    }
+
+    fn event(&self, node: &str, uid: &str, series: Option<Value>) -> Value {
+        let Transition {
+            subject,
+            message,
+            change,
+            action,
+            ..
+        } = &self.newest;
+        let cure = action.map(|action| format!(" ({action})")).unwrap_or_default();
+        let mut note = format!("{subject}: {message}{cure}");
+        while note.len() > NOTE {
+            note.pop();
+        }
+        let mut event = json!({
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": self.name(node), "namespace": "default"},
+            "eventTime": micros(self.first),
+            "reportingController": "bedplate.dev/agent",
+            "reportingInstance": node,
+            "action": "Observe",
+            "reason": self.newest.reason(),
+            "type": if *change == Change::Raised { "Warning" } else { "Normal" },
+            "note": note,
+            "regarding": {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid},
+        });
+        if let Some(series) = series {
+            event["series"] = series;
+        }
+        event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transition(sequence: u64, at: i64, code: &str) -> Transition {
+        Transition {
+            sequence,
+            at: Timestamp::from_second(at).unwrap(),
+            change: Change::Raised,
+            code: code.to_owned(),
+            subject: "GPU-1".to_owned(),
+            severity: Severity::Warning,
+            condition: "GPUThermalProblem".to_owned(),
+            message: "hot".to_owned(),
+            action: None,
+        }
+    }
+
+    fn outbox(now: Instant) -> Outbox {
+        Outbox::new(Timestamp::from_second(0).unwrap(), now)
+    }
+
+    #[test]
+    fn the_same_again_is_counted_and_not_told_anew() {
+        let now = Instant::now();
+        let mut outbox = outbox(now);
+        outbox.note(&[transition(1, 10, "hot")]);
+        outbox.note(&[transition(1, 10, "hot")]);
+        let (key, due) = outbox.next(now, "one", "u").unwrap();
+        let Due::Create(event) = due else { panic!("{due:?}") };
+        assert_eq!(event.get("series"), None);
+        outbox.told(&key);
+        assert_eq!(outbox.next(now, "one", "u"), None);
+        outbox.note(&[transition(2, 20, "hot"), transition(3, 30, "hot")]);
+        let (_, due) = outbox.next(now, "one", "u").unwrap();
+        let Due::Count(name, patch) = due else {
+            panic!("{due:?}")
+        };
+        assert_eq!(event["metadata"]["name"], name.as_str());
+        assert_eq!(patch["series"]["count"], 3);
+        outbox.gone(&key);
+        assert!(matches!(outbox.next(now, "one", "u"), Some((_, Due::Create(_)))));
+    }
+
+    #[test]
+    fn a_storm_is_neither_memory_nor_writes() {
+        let now = Instant::now();
+        let mut outbox = outbox(now);
+        for number in 0..10_000 {
+            outbox.note(&[transition(number + 1, 10, &format!("xid-{number}"))]);
+        }
+        assert!(outbox.kinds.len() <= REMEMBERED);
+        let mut written = 0;
+        while let Some((key, _)) = outbox.next(now, "one", "u") {
+            outbox.told(&key);
+            written += 1;
+        }
+        assert_eq!(written, BURST);
+        assert_eq!(outbox.due(now), Some(now + REFILL));
+    }
+}

@@ -1,0 +1,198 @@
+//! What a Node carries besides conditions: labels to select by, an annotation that says it all, and a taint where the operator
+//! wants one. Pure. Called by [`super`].
+
+use crate::daemon::State;
+use bedplate_protocol::{GpuVerdict, Health, Severity};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const HEALTH: &str = "bedplate.dev/gpu-health";
+const COUNT: &str = "bedplate.dev/gpu-count";
+const ACTION: &str = "bedplate.dev/gpu-action";
+const GPUS: &str = "bedplate.dev/gpus";
+/// Nothing new is scheduled to a node that has it; what runs goes on.
+const TAINT: &str = "bedplate.dev/gpu-unhealthy";
+/// Codes of one GPU in the annotation.
+const CODES: usize = 8;
+/// GPUs in the annotation; a node has 16 at most today, and an annotation is not to grow with a driver that miscounts.
+const LISTED: usize = 32;
+
+/// Labels and annotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marks {
+    labels: BTreeMap<&'static str, String>,
+    gpus: String,
+}
+
+impl Marks {
+    /// What the state wants.
+    pub(super) fn of(state: &State) -> Self {
+        let verdict = &state.verdict;
+        let mut labels = BTreeMap::from([
+            (HEALTH, spelled(&verdict.health)),
+            (COUNT, verdict.gpus.len().to_string()),
+        ]);
+        if let Some(action) = verdict.action {
+            labels.insert(ACTION, spelled(&action));
+        }
+        let gpus: Vec<Value> = verdict
+            .gpus
+            .iter()
+            .take(LISTED)
+            .map(|gpu| {
+                json!({
+                    "uuid": gpu.uuid,
+                    "pci": gpu.pci_address,
+                    "model": gpu.name,
+                    "health": gpu.health,
+                    "action": gpu.action,
+                    "codes": codes(state, gpu),
+                })
+            })
+            .collect();
+        // What no GPU has: a driver that does not answer, a GPU that is missing.
+        let known: BTreeSet<&str> = verdict.gpus.iter().flat_map(subjects).collect();
+        let node: BTreeSet<&str> = weighty(state)
+            .filter(|(subject, _)| !known.contains(subject))
+            .map(|(_, code)| code)
+            .collect();
+        let gpus = json!({
+            "agent": state.version,
+            "health": verdict.health,
+            "action": verdict.action,
+            "codes": node.into_iter().take(CODES).collect::<Vec<_>>(),
+            "gpus": gpus,
+        });
+        Self {
+            labels,
+            gpus: gpus.to_string(),
+        }
+    }
+
+    /// The body of a server-side apply: what is in it is ours, and what was in it and is no more goes.
+    pub(super) fn apply(&self, node: &str) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": node, "labels": self.labels, "annotations": {GPUS: self.gpus}},
+        })
+    }
+
+    /// Whether the Node with this metadata carries them.
+    pub(super) fn on(&self, node: &Value) -> bool {
+        let metadata = &node["metadata"];
+        let labels = [HEALTH, COUNT, ACTION]
+            .iter()
+            .all(|key| metadata["labels"][key].as_str() == self.labels.get(key).map(String::as_str));
+        labels && metadata["annotations"][GPUS] == self.gpus.as_str()
+    }
+}
+
+/// Subject and code of each finding that weighs.
+fn weighty(state: &State) -> impl Iterator<Item = (&str, &str)> {
+    let findings = state.verdict.findings.iter();
+    let weighty = findings.filter(|finding| finding.severity > Severity::Info && finding.accepted.is_none());
+    weighty.map(|finding| (finding.subject.as_str(), finding.code.as_str()))
+}
+
+/// What findings about this GPU may be about.
+fn subjects(gpu: &GpuVerdict) -> impl Iterator<Item = &str> {
+    [gpu.uuid.as_deref(), gpu.pci_address.as_deref()].into_iter().flatten()
+}
+
+fn codes<'a>(state: &'a State, gpu: &'a GpuVerdict) -> Vec<&'a str> {
+    let about: BTreeSet<&str> = subjects(gpu).collect();
+    let codes: BTreeSet<&str> = weighty(state)
+        .filter(|(subject, _)| about.contains(subject))
+        .map(|(_, code)| code)
+        .collect();
+    codes.into_iter().take(CODES).collect()
+}
+
+/// A value as it is in JSON, which is also what a label may hold: `reset-gpu`.
+fn spelled(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// The taint that a node is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Taint {
+    /// As it is: what could not be read neither adds one nor takes one away.
+    AsItIs,
+    /// None of ours.
+    Absent,
+    /// With this value.
+    Present(String),
+}
+
+impl Taint {
+    /// What the state wants, where the operator wants taints.
+    pub(super) fn of(state: &State, wanted: bool) -> Self {
+        if !wanted {
+            return Self::Absent;
+        }
+        match state.verdict.health {
+            Health::Healthy => Self::Absent,
+            Health::Unknown => Self::AsItIs,
+            Health::Problem => {
+                let action = state.verdict.action.as_ref().map(spelled);
+                Self::Present(action.unwrap_or_else(|| "problem".to_owned()))
+            }
+        }
+    }
+
+    /// Its value.
+    pub(super) fn value(&self) -> Option<&str> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::AsItIs | Self::Absent => None,
+        }
+    }
+}
+
+/// The merge PATCH that makes the taint so; none where it is so. The resource version makes it a 409 when somebody else has
+/// changed the node since: a list of taints can only be written whole.
+pub(super) fn taint_patch(node: &Value, taint: Option<&str>) -> Option<Value> {
+    let none = Vec::new();
+    let taints = node["spec"]["taints"].as_array().unwrap_or(&none);
+    let (ours, others): (Vec<&Value>, Vec<&Value>) = taints.iter().partition(|taint| taint["key"] == TAINT);
+    let is: Vec<&str> = ours.iter().filter_map(|taint| taint["value"].as_str()).collect();
+    if is.iter().copied().eq(taint) && ours.len() == is.len() {
+        return None;
+    }
+    let mut wanted: Vec<Value> = others.into_iter().cloned().collect();
+    wanted.extend(taint.map(|value| json!({"key": TAINT, "value": value, "effect": "NoSchedule"})));
+    Some(json!({
+        "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
+        "spec": {"taints": wanted},
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taint_is_added_and_removed_among_others() {
+        let other = json!({"key": "somebody.example/reserved", "effect": "NoSchedule"});
+        let bare = json!({"metadata": {"resourceVersion": "7"}, "spec": {"taints": [other]}});
+        assert_eq!(taint_patch(&bare, None), None);
+        let patch = taint_patch(&bare, Some("reset-gpu")).unwrap();
+        let tainted = json!({"key": TAINT, "value": "reset-gpu", "effect": "NoSchedule"});
+        assert_eq!(
+            patch,
+            json!({"metadata": {"resourceVersion": "7"}, "spec": {"taints": [other, tainted]}})
+        );
+        let with = json!({"metadata": {"resourceVersion": "8"}, "spec": {"taints": [tainted, other]}});
+        assert_eq!(taint_patch(&with, Some("reset-gpu")), None);
+        assert_eq!(taint_patch(&with, None).unwrap()["spec"]["taints"], json!([other]));
+        assert_eq!(
+            taint_patch(&with, Some("reboot")).unwrap()["spec"]["taints"][1]["value"],
+            "reboot"
+        );
+        assert_eq!(taint_patch(&json!({"metadata": {}, "spec": {}}), None), None);
+    }
+}
