@@ -13,6 +13,8 @@ mod passes;
 mod state;
 
 use crate::health::Fold;
+use crate::publish;
+use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
 pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +48,9 @@ pub(crate) enum DaemonError {
         /// The system's words.
         source: io::Error,
     },
+    /// The endpoints.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The observer.
     #[error("the thread that judges has ended by itself; this is a fault of the agent, whose log says where")]
     Ended,
@@ -85,7 +90,15 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     // Not joined: it may be inside a driver that never answers.
     let _passes = spawn("passes", move || passes::run(&passes_config, &passes_reports, &stopped))?;
 
-    let ended = runtime.block_on(serve(watched, pulse, &observer));
+    let ended = runtime.block_on(async {
+        let server = Server::open(&config.serve, config.listen, watched.clone()).await?;
+        tokio::spawn(server.answer());
+        if let Some(kubernetes) = config.kubernetes.clone() {
+            let (directory, states) = (config.state_directory.clone(), watched.clone());
+            tokio::spawn(async move { publish::run(kubernetes, &directory, states).await });
+        }
+        speak(watched, pulse, &observer).await
+    });
     drop(stop_passes);
     // An observer that is gone has nothing to keep.
     let _ = reports.send(Report::Stop);
@@ -99,7 +112,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
 }
 
 /// Speaks with systemd until a signal comes.
-async fn serve(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, observer: &JoinHandle<()>) -> Result<(), DaemonError> {
+async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, observer: &JoinHandle<()>) -> Result<(), DaemonError> {
     let started = |source| DaemonError::Start { what: "the reception of signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(started)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(started)?;

@@ -33,7 +33,7 @@ impl Refresh {
         match &mut self.last {
             Some((at, facts)) if !closely && now.duration_since(*at) < WHOLE => {
                 facts.nvidia_pci = sysfs::nvidia_devices(&tree);
-                facts.nvidia = nvidia::read(&tree);
+                facts.nvidia = nvidia::read(&tree, &facts.kernel.release, &nvml.status);
                 facts.memory = procfs::memory(&tree);
                 facts.pressure = pressure::read(&tree);
                 facts.time.now = Timestamp::now();
