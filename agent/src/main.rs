@@ -14,6 +14,7 @@ mod gpu;
 mod health;
 mod host;
 mod journal;
+mod once;
 mod pods;
 mod publish;
 mod serve;

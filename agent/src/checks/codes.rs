@@ -129,6 +129,11 @@ codes! {
     NEXT_KERNEL_WITHOUT_MODULE warning None "next-kernel-without-module" "The kernel of the next boot has no NVIDIA module, so no GPU will work.";
     DPKG_INTERRUPTED warning None "dpkg-interrupted" "An installation of packages was interrupted.";
     REBOOT_PENDING info None "reboot-pending" "An upgrade of NVIDIA's driver or of the kernel waits for a reboot.";
+    XID_FATAL error Service "xid-fatal" "The driver reported an XID after which the GPU cannot be used until something is done.";
+    XID_WARNING warning None "xid-warning" "The driver reported an XID; the GPU goes on working.";
+    XID_NOT_COVERED warning None "xid-not-covered" "The driver reported an XID that the catalogue does not explain for this GPU.";
+    XID_APPLICATION info RestartApp "xid-application" "The driver reported an XID that a workload has caused.";
+    KERNEL_LOG_UNREADABLE warning None "kernel-log-unreadable" "The kernel's log could not be read, so XIDs are not seen.";
     NODE_DISK_PRESSURE warning None "node-disk-pressure" "A disk is so full that kubelet evicts pods by its defaults.";
     NODE_MEMORY_LOW warning None "node-memory-low" "So little memory is left that kubelet evicts pods by its defaults.";
     MEMORY_PRESSURE warning None "memory-pressure" "Tasks have waited for memory most of the last minute.";

@@ -3,6 +3,7 @@
 //! Kept by the daemon, a pass at a time; a one-shot `check` has none, and such checks then say less. Bounded: at most
 //! [`WINDOW`] of samples, and only the values that a check compares. Touches nothing outside itself.
 
+use crate::xid::XidEvent;
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{BlockedProcess, GpuFacts, NvLinkFacts};
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +19,10 @@ const MOST: usize = 600;
 pub(crate) struct History {
     /// Oldest first; the pass under judgement is not among them.
     pub(crate) samples: VecDeque<Sample>,
+    /// What the driver has reported in this boot and still has to answer for, oldest first.
+    pub(crate) xids: Vec<XidEvent>,
+    /// Why the kernel's log could not be read; absent where it could, or where nobody has tried.
+    pub(crate) kernel_log_unreadable: Option<String>,
     /// The version in the name of NVML's library when the agent was started; absent in a one-shot check.
     pub(crate) library_at_start: Option<String>,
 }
@@ -50,7 +55,6 @@ pub(crate) struct GpuSample {
 
 impl History {
     /// Adds a pass that has been judged and forgets what is older than [`WINDOW`].
-    #[allow(dead_code, reason = "the daemon's, and a one-shot check has no second pass")]
     pub(crate) fn record(&mut self, facts: &NodeFacts) {
         if self.library_at_start.is_none() && self.samples.is_empty() {
             self.library_at_start.clone_from(&facts.nvidia.library_version);

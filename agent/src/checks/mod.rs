@@ -29,6 +29,7 @@ mod recovery_action;
 mod retired_pages;
 mod row_remapping;
 mod temperature;
+mod xids;
 
 use bedplate_protocol::facts::{GpuFacts, PciDevice};
 use bedplate_protocol::message::Expectation;
@@ -73,6 +74,7 @@ const CHECKS: &[fn(&Observation<'_>) -> Vec<Finding>] = &[
     drift::check,
     disk::check,
     memory::check,
+    xids::check,
 ];
 
 /// Everything that the checks say, and the worst of it.

@@ -5,6 +5,7 @@ mod gpus;
 mod node;
 mod table;
 mod window;
+mod xids;
 
 use super::*;
 use crate::host::{Tree, read_tree};

@@ -7,14 +7,12 @@ mod catalogue;
 pub(super) mod expect;
 
 use super::facts::{NvmlArgs, print_json};
-use crate::checks::{History, Observation};
 use crate::exit::Exit;
-use crate::{checks, host};
+use crate::once;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Health, Severity, Verdict};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// How much node-problem-detector keeps of a plugin's message unless told otherwise (`defaultMaxOutputLength`, at 01a6793b,
@@ -48,12 +46,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     if args.catalogue {
         return catalogue::run(args.output);
     }
-    let facts = host::read_facts_with(Path::new("/"), &args.nvml.pass());
-    let verdict = checks::judge(&Observation {
-        facts: &facts,
-        expect: args.expect.as_ref(),
-        history: &History::default(),
-    });
+    let verdict = once::look(&args.nvml.pass(), args.expect.as_ref());
     let printed = match args.output {
         Output::Json => print_json(&verdict),
         Output::Text => std::io::stdout().write_all(text(&verdict).as_bytes()),

@@ -4,9 +4,8 @@
 mod expectation;
 
 use super::check::expect;
-use crate::checks::{self, History, Observation};
 use crate::exit::Exit;
-use crate::{gpu, host};
+use crate::{gpu, host, once};
 use bedplate_protocol::{Health, NodeFacts, Severity};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,11 +64,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 /// A host that is not healthy is no pattern for others: its findings instead, on standard error.
 fn print_expectation(facts: &NodeFacts) -> Exit {
-    let verdict = checks::judge(&Observation {
-        facts,
-        expect: None,
-        history: &History::default(),
-    });
+    let verdict = once::judge(facts, None);
     if verdict.health != Health::Healthy || verdict.gpus.is_empty() {
         let errors = verdict
             .findings

@@ -6,29 +6,37 @@
 
 mod config;
 mod kept;
+mod kernel_log;
 mod log;
 mod notify;
 mod observer;
 mod passes;
+mod pulse;
 mod state;
+mod xids;
 
+use crate::gpu::Worker;
 use crate::health::Fold;
 use crate::publish;
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
 pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 pub(crate) use kept::KeptError;
 use notify::Notify;
-use observer::{Observer, Pulse, Report};
+use observer::{Beginning, Observer, Report};
+use pulse::Pulse;
 pub(crate) use state::State;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// Reports that may wait; the observer takes all that wait before it judges once.
+const MAILBOX: usize = 1024;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
@@ -60,35 +68,51 @@ pub(crate) enum DaemonError {
 pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let (kept, memory, aside) = kept::Kept::open(&config.state_directory)?;
     let node_name = config.node_name.clone().unwrap_or_else(hostname);
-    let troubles = aside.map(|why| {
-        tracing::warn!("{why}");
-        let cure = "nothing to do: conditions began anew; look at the file if that matters";
-        Finding::new(Severity::Warning, "state-put-aside", node_name.clone(), why, cure)
-    });
-    let interval = SignedDuration::try_from(config.interval.get()).unwrap_or(SignedDuration::MAX);
-    let mut fold = Fold::new(config.checks.clone(), interval, memory);
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let (xids, counts_aside) = xids::Xids::open(config, boot_id.trim());
+    let aside = [aside, counts_aside].into_iter().flatten();
+    let troubles: Vec<Finding> = aside
+        .map(|why| {
+            tracing::warn!("{why}");
+            let cure = "nothing to do: what was in it began anew; look at the file if that matters";
+            Finding::new(Severity::Warning, "state-put-aside", node_name.clone(), why, cure)
+        })
+        .collect();
+    let mut fold = Fold::new(config.checks.clone(), config.interval.signed(), memory);
     fold.tick(Timestamp::now());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| DaemonError::Start { what: "the runtime", source })?;
 
+    let stopping = Arc::new(AtomicBool::new(false));
     let pulse = Pulse::new();
     let (states, watched) = watch::channel(Arc::new(State::before_the_first_pass(config, &node_name, &fold)));
-    let (reports, mailbox) = mpsc::channel();
+    // Bounded, so that a kernel that writes without end waits and fills no memory.
+    let (reports, mailbox) = mpsc::sync_channel(MAILBOX);
     let (stop_passes, stopped) = mpsc::channel();
-    let observer = Observer::new(
-        config.clone(),
+    let observer = Observer::new(Beginning {
+        config: config.clone(),
         node_name,
-        (kept, fold),
-        troubles.into_iter().collect(),
+        fold,
+        kept,
+        xids,
+        troubles,
         states,
-        pulse.clone(),
-    );
+        pulse: pulse.clone(),
+        stopping: Arc::clone(&stopping),
+    });
     let observer = spawn("observer", move || observer.run(&mailbox))?;
+    // None of the others is joined: one may be inside a driver that never answers, one waits for the kernel.
+    let mut worker = Worker::new(config.nvml.library.clone());
+    if let Some(events) = worker.events() {
+        let reports = reports.clone();
+        spawn("nvml-events", move || passes::forward(&events, &reports))?;
+    }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
-    // Not joined: it may be inside a driver that never answers.
-    let _passes = spawn("passes", move || passes::run(&passes_config, &passes_reports, &stopped))?;
+    spawn("passes", move || passes::run(&passes_config, worker, &passes_reports, &stopped))?;
+    let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
+    spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
 
     let ended = runtime.block_on(async {
         let server = Server::open(&config.serve, config.listen, watched.clone()).await?;
@@ -100,8 +124,9 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         speak(watched, pulse, &observer).await
     });
     drop(stop_passes);
-    // An observer that is gone has nothing to keep.
-    let _ = reports.send(Report::Stop);
+    // A full mailbox is being emptied; an observer that is gone has nothing to keep.
+    stopping.store(true, Ordering::Relaxed);
+    let _ = reports.try_send(Report::Stop);
     let expiry = Instant::now() + FAREWELL;
     while !observer.is_finished() && Instant::now() < expiry {
         thread::sleep(Duration::from_millis(5));

@@ -4,16 +4,20 @@
 //! [`super::run`] only.
 
 use super::kept::Kept;
+use super::pulse::Pulse;
+use super::xids::Xids;
 use super::{Config, State};
-use crate::checks;
-use crate::health::{Era, Fold, Sense, Sight};
+use crate::checks::{self, History};
+use crate::gpu::Event;
+use crate::health::{Era, Fold, Sense, Sight, Status};
+use crate::xid::XidEvent;
 use bedplate_protocol::facts::{GpuFacts, NvmlStatus};
-use bedplate_protocol::{Finding, Health, NodeFacts, Severity};
-use jiff::{SignedDuration, Timestamp};
+use bedplate_protocol::{Finding, Health, NodeFacts, Severity, Verdict};
+use jiff::Timestamp;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What reaches the observer.
@@ -28,35 +32,18 @@ pub(super) enum Report {
         /// How long NVML took.
         took: Duration,
     },
+    /// NVML has told something by itself.
+    Nvml(Event),
+    /// The kernel's log has an XID.
+    Xid(XidEvent),
+    /// The kernel's log is being read, and so many of its records were lost; or why it is not.
+    KernelLog(Result<u64, String>),
     /// The process is asked to end.
     Stop,
 }
 
 /// Nobody heard from for so long and the time is told to the fold, so that silence is noticed.
 const TICK: Duration = Duration::from_secs(1);
-
-/// How lately the observer was at its mailbox, in milliseconds since `since`.
-#[derive(Debug, Clone)]
-pub(super) struct Pulse {
-    since: Instant,
-    last: Arc<AtomicU64>,
-}
-
-impl Pulse {
-    pub(super) fn new() -> Self {
-        Self { since: Instant::now(), last: Arc::default() }
-    }
-
-    fn beat(&self) {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
-    }
-
-    /// How long ago that was.
-    pub(super) fn age(&self) -> Duration {
-        self.since.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
-    }
-}
 
 /// Everything that the observer knows.
 pub(super) struct Observer {
@@ -65,89 +52,184 @@ pub(super) struct Observer {
     started: Timestamp,
     fold: Fold,
     kept: Kept,
-    /// The last pass.
-    facts: Option<NodeFacts>,
-    pass: Option<(Timestamp, Duration)>,
+    xids: Xids,
+    history: History,
+    pass: Option<Pass>,
     /// The GPUs as NVML listed them when it last answered to the end, and when that was.
     answered: Option<(Timestamp, Vec<GpuFacts>)>,
     /// What is wrong with the agent itself.
     troubles: Vec<Finding>,
     states: watch::Sender<Arc<State>>,
     pulse: Pulse,
+    stopping: Arc<AtomicBool>,
+}
+
+/// The last pass.
+struct Pass {
+    facts: NodeFacts,
+    era: Era,
+    at: Timestamp,
+    took: Duration,
+}
+
+/// What an observer begins with.
+pub(super) struct Beginning {
+    pub(super) config: Config,
+    pub(super) node_name: String,
+    pub(super) fold: Fold,
+    pub(super) kept: Kept,
+    pub(super) xids: Xids,
+    pub(super) troubles: Vec<Finding>,
+    pub(super) states: watch::Sender<Arc<State>>,
+    pub(super) pulse: Pulse,
+    pub(super) stopping: Arc<AtomicBool>,
+}
+
+/// What taking in a report has made necessary.
+#[derive(Debug, Default)]
+struct News {
+    /// The state has changed.
+    any: bool,
+    /// The kernel's log has something that the last pass did not have.
+    log: bool,
 }
 
 impl Observer {
-    pub(super) fn new(
-        config: Config,
-        node_name: String,
-        kept: (Kept, Fold),
-        troubles: Vec<Finding>,
-        states: watch::Sender<Arc<State>>,
-        pulse: Pulse,
-    ) -> Self {
-        let (kept, fold) = kept;
-        let started = Timestamp::now();
-        Self { config, node_name, started, fold, kept, facts: None, pass: None, answered: None, troubles, states, pulse }
+    pub(super) fn new(beginning: Beginning) -> Self {
+        let Beginning { config, node_name, fold, kept, xids, troubles, states, pulse, stopping } = beginning;
+        Self {
+            config,
+            node_name,
+            started: Timestamp::now(),
+            fold,
+            kept,
+            xids,
+            history: History::default(),
+            pass: None,
+            answered: None,
+            troubles,
+            states,
+            pulse,
+            stopping,
+        }
     }
 
     /// Until it is told to stop, or everybody who could tell it something is gone.
     pub(super) fn run(mut self, reports: &Receiver<Report>) {
-        self.fold.tick(Timestamp::now());
-        self.tell();
-        loop {
+        while !self.stopping.load(Ordering::Relaxed) {
             self.pulse.beat();
+            let mut news = News::default();
             match reports.recv_timeout(TICK) {
-                Ok(Report::Pass { facts, era, took }) => self.passed(*facts, era, took),
-                Err(RecvTimeoutError::Timeout) => {
-                    let before = self.fold.conditions();
-                    self.fold.tick(Timestamp::now());
-                    let same = |(a, b): (&crate::health::Condition, &crate::health::Condition)| a.status == b.status;
-                    if before.iter().zip(&self.fold.conditions()).all(same) {
-                        continue;
+                Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(report) => {
+                    self.take(report, &mut news);
+                    // What has come in the meantime is judged with it: a thousand records cost one judgement.
+                    while let Ok(report) = reports.try_recv() {
+                        if matches!(report, Report::Stop) {
+                            self.stopping.store(true, Ordering::Relaxed);
+                            break;
+                        }
+                        self.take(report, &mut news);
                     }
                 }
-                Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => news.any = self.silence(),
+            }
+            if news.log {
+                self.judge_again();
             }
             // Told first: a disk that is slow must not hold up the news.
-            self.tell();
-            self.keep();
+            if news.any || news.log {
+                self.tell();
+            }
+            self.keep(false);
         }
-        self.keep();
+        self.keep(true);
+    }
+
+    fn take(&mut self, report: Report, news: &mut News) {
+        match report {
+            Report::Pass { facts, era, took } => {
+                self.passed(*facts, era, took);
+                news.any = true;
+            }
+            Report::Xid(event) => news.log |= self.xids.take(event),
+            Report::Nvml(event) => news.log |= self.xids.take_nvml(&event),
+            Report::KernelLog(log) => news.log |= self.xids.seen(log),
+            Report::Stop => {}
+        }
     }
 
     fn passed(&mut self, facts: NodeFacts, era: Era, took: Duration) {
         let at = Timestamp::now();
-        let verdict = checks::judge(&facts, self.config.expect.as_ref());
+        self.xids.learn(&facts);
+        let reset = self.fold.forgive(at, &facts, &era);
+        let verdict = self.verdict(&facts);
         let nothing_there = facts.nvidia_pci.is_empty() && verdict.health == Health::Healthy;
-        let sight = Sight::of_pass(&facts, nothing_there).and(Sense::Host).during(era);
+        let mut sight = Sight::of_pass(&facts, nothing_there).and(Sense::Host).during(era.clone());
+        if self.xids.watching() {
+            sight = sight.and(Sense::KernelLog);
+        }
+        sight.reset = reset;
         for change in self.fold.observe(at, &verdict, &sight) {
             super::log::change(&change);
         }
+        self.history.record(&facts);
         if facts.nvml.status == NvmlStatus::Ready {
             self.answered = Some((at, facts.nvml.gpus.clone()));
         }
-        self.pass = Some((at, took));
-        self.facts = Some(facts);
+        self.pass = Some(Pass { facts, era, at, took });
+    }
+
+    /// The kernel's log has news: what was read last is judged with it.
+    fn judge_again(&mut self) {
+        // Taken out while it is judged, for the judgement renews the history.
+        let Some(pass) = self.pass.take() else { return };
+        let verdict = self.verdict(&pass.facts);
+        let mut sight = Sight::default().during(pass.era.clone());
+        if self.xids.watching() {
+            sight = sight.and(Sense::KernelLog);
+        }
+        for change in self.fold.observe(Timestamp::now(), &verdict, &sight) {
+            super::log::change(&change);
+        }
+        self.pass = Some(pass);
+    }
+
+    /// What the checks say of these facts, and what the observer itself has to say of the log.
+    fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
+        self.history.xids = self.xids.present(self.fold.forgiven());
+        self.history.kernel_log_unreadable = self.xids.blind().map(str::to_owned);
+        let seen = checks::Observation { facts, expect: self.config.expect.as_ref(), history: &self.history };
+        checks::judge(&seen)
+    }
+
+    /// Only time has passed; whether that changes a condition.
+    fn silence(&mut self) -> bool {
+        let statuses = |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
+        let before = statuses(&self.fold);
+        self.fold.tick(Timestamp::now());
+        before != statuses(&self.fold)
     }
 
     fn tell(&self) {
         let at = Timestamp::now();
-        let stale = self.facts.as_ref().is_none_or(|facts| facts.nvml.status != NvmlStatus::Ready);
-        let mut facts = self.facts.clone();
+        let pass = self.pass.as_ref();
+        let stale = pass.is_none_or(|pass| pass.facts.nvml.status != NvmlStatus::Ready);
+        let mut facts = pass.map(|pass| pass.facts.clone());
         if let (true, Some(facts), Some((_, gpus))) = (stale, facts.as_mut(), &self.answered) {
             facts.nvml.gpus.clone_from(gpus);
         }
-        let silent = |at: Timestamp, of: Timestamp| at.duration_since(of) > self.interval() * 3;
-        let state = State {
+        let silent = |of: Timestamp| at.duration_since(of) > self.config.interval.signed() * 3;
+        let newest = State {
             at,
             started: self.started,
             version: env!("CARGO_PKG_VERSION"),
             node_name: self.node_name.clone(),
             interval_seconds: self.config.interval.get().as_secs(),
-            last_pass: self.pass.map(|(at, _)| at),
-            last_pass_micros: self.pass.and_then(|(_, took)| u64::try_from(took.as_micros()).ok()),
+            last_pass: pass.map(|pass| pass.at),
+            last_pass_micros: pass.and_then(|pass| u64::try_from(pass.took.as_micros()).ok()),
             nvml_stale_since: match &self.answered {
-                Some((answered, _)) if stale || silent(at, *answered) => Some(*answered),
+                Some((answered, _)) if stale || silent(*answered) => Some(*answered),
                 Some(_) => None,
                 None => Some(self.started),
             },
@@ -155,18 +237,16 @@ impl Observer {
             verdict: self.fold.verdict(),
             conditions: self.fold.conditions(),
             transitions: self.fold.transitions().to_vec(),
+            xids: self.xids.counts(),
             notices: [self.fold.notices(at), self.troubles.clone()].concat(),
         };
-        self.states.send_replace(Arc::new(state));
-    }
-
-    fn interval(&self) -> SignedDuration {
-        SignedDuration::try_from(self.config.interval.get()).unwrap_or(SignedDuration::MAX)
+        self.states.send_replace(Arc::new(newest));
     }
 
     /// A failure is told once, until it is over.
-    fn keep(&mut self) {
+    fn keep(&mut self, end: bool) {
         const CODE: &str = "state-not-kept";
+        self.xids.keep(end);
         let before = self.troubles.len();
         self.troubles.retain(|trouble| trouble.code != CODE);
         let known = self.troubles.len() < before;

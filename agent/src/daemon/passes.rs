@@ -4,22 +4,21 @@
 
 use super::Config;
 use super::observer::Report;
-use crate::gpu;
+use crate::gpu::{Event, Worker};
 use crate::health::Era;
 use crate::host::Refresh;
 use bedplate_protocol::facts::NvmlStatus;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
 
 /// Looks until nobody wants to know any more: until `stop` or the other end of `reports` is gone.
-pub(super) fn run(config: &Config, reports: &Sender<Report>, stop: &Receiver<()>) {
+pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Report>, stop: &Receiver<()>) {
     let mut host = Refresh::new(Path::new("/"));
     let mut trouble = false;
     loop {
         let began = Instant::now();
-        let library = config.nvml.library.clone().or_else(|| host.library());
-        let nvml = gpu::read(library.as_deref(), true, config.nvml.deadline.get());
+        let nvml = worker.pass(config.nvml.deadline.get());
         let took = began.elapsed();
         let troubled = nvml.status != NvmlStatus::Ready;
         // What goes with a driver that has just stopped answering is wanted at once.
@@ -34,6 +33,15 @@ pub(super) fn run(config: &Config, reports: &Sender<Report>, stop: &Receiver<()>
         match stop.recv_timeout(rest) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Hands on what NVML tells by itself, until nobody wants to know or the worker's owner is gone.
+pub(super) fn forward(events: &Receiver<Event>, reports: &SyncSender<Report>) {
+    while let Ok(event) = events.recv() {
+        if reports.send(Report::Nvml(event)).is_err() {
+            return;
         }
     }
 }

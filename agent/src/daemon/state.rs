@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::health::{Condition, Fold, Status, Transition};
+use crate::xid::Count;
 use bedplate_protocol::{Finding, Health, NodeFacts, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) conditions: Vec<Condition>,
     /// The newest changes of findings, oldest first, at most [`Transition::KEPT`].
     pub(crate) transitions: Vec<Transition>,
+    /// How often each GPU had each XID, over restarts and boots.
+    pub(crate) xids: Vec<Count>,
     /// What is wrong with the agent's own configuration, such as an override that has expired.
     pub(crate) notices: Vec<Finding>,
 }
@@ -54,6 +57,7 @@ impl State {
             verdict: fold.verdict(),
             conditions: fold.conditions(),
             transitions: fold.transitions().to_vec(),
+            xids: Vec::new(),
             notices: fold.notices(at),
         }
     }

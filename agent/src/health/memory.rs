@@ -25,6 +25,18 @@ pub(crate) struct Memory {
     /// In which life of the driver the last observation was made.
     #[serde(default)]
     pub(super) era: Era,
+    /// The last driver's load that was seen.
+    #[serde(default)]
+    pub(super) driver: Option<u64>,
+    /// When the last pass was made.
+    #[serde(default)]
+    pub(super) passed: Option<Timestamp>,
+    /// Each GPU's recovery action in the last pass that read it.
+    #[serde(default)]
+    pub(super) actions: BTreeMap<String, u32>,
+    /// Until when XIDs are past, by a GPU's names or `*`.
+    #[serde(default)]
+    pub(super) forgiven: BTreeMap<String, Timestamp>,
     /// The next transition's number.
     #[serde(default)]
     pub(super) sequence: u64,
@@ -75,6 +87,8 @@ impl Memory {
             || self.statuses != written.statuses
             || self.gpus != written.gpus
             || self.era != written.era
+            || self.actions != written.actions
+            || self.forgiven != written.forgiven
             || held(self) != held(written)
     }
 }

@@ -9,6 +9,7 @@ mod identity;
 mod judgement;
 mod memory;
 mod overrides;
+mod past;
 mod reasons;
 mod sight;
 mod table;

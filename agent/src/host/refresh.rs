@@ -64,9 +64,4 @@ impl Refresh {
     pub(crate) fn driver_load(&self) -> Option<u64> {
         std::fs::metadata(self.root.join("sys/module/nvidia")).ok().map(|there| there.ino())
     }
-
-    /// Where NVML would be loaded from, if it lies in a usual directory.
-    pub(crate) fn library(&self) -> Option<PathBuf> {
-        nvidia::library_on_disk(&Tree::new(&self.root))
-    }
 }

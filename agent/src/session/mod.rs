@@ -7,7 +7,7 @@ mod follow;
 mod refusal;
 
 use crate::apply::{self, ApplyError, Layout};
-use crate::checks;
+use crate::once;
 use crate::store::ArtifactStore;
 use bedplate_protocol::frame::{self, FrameError};
 use bedplate_protocol::{Finding, Hello, Mode, NodePlan, PROTOCOL_MAX, PROTOCOL_MIN, Request, Response, RunId};
@@ -99,11 +99,7 @@ impl<R: Read, W: Write> Session<R, W> {
             Request::Check { expect } => {
                 let facts = crate::host::read_facts(Path::new("/"));
                 Response::Verdict {
-                    verdict: checks::judge(&checks::Observation {
-                        facts: &facts,
-                        expect: expect.as_ref(),
-                        history: &checks::History::default(),
-                    }),
+                    verdict: once::judge(&facts, expect.as_ref()),
                 }
             }
             Request::MissingArtifacts { sha256 } => {

@@ -1,5 +1,6 @@
 //! A length of time as people write it in the configuration: `10s`, `2m`, `1h`. Called by [`super::Config`] only.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de::Error};
 use std::time::Duration;
 
@@ -11,6 +12,11 @@ impl<const LEAST: u64, const MOST: u64> Period<LEAST, MOST> {
     /// A default of this program's own.
     pub(super) const fn new(duration: Duration) -> Self {
         Self(duration)
+    }
+
+    /// The length, as the difference of two times has it.
+    pub(crate) fn signed(self) -> SignedDuration {
+        SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX)
     }
 
     /// The length.

@@ -1,0 +1,47 @@
+//! What is past: XIDs from before the driver was loaded again or a GPU was reset. Part of [`Fold`]; pure like it.
+
+use super::{Era, Fold};
+use bedplate_protocol::NodeFacts;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Recovery actions whose end is a reset or more: reset, reboot, drain and reset, bus reset, system reboot
+/// (`nvmlDeviceGpuRecoveryAction_t`, nvml.h). The end of a peer-to-peer drain is none.
+const RESETS: &[u32] = &[1, 2, 4, 6, 7];
+/// For all GPUs: the driver was loaded again.
+const ALL: &str = "*";
+
+impl Fold {
+    /// Looks at a pass for signs of a driver that was loaded again and of GPUs that were reset; those GPUs, by UUID and
+    /// address. Both happened after the pass before this one, so what is older than that is past.
+    pub(crate) fn forgive(&mut self, at: Timestamp, facts: &NodeFacts, era: &Era) -> BTreeSet<String> {
+        let memory = &mut self.memory;
+        let before = memory.passed.replace(at);
+        if memory.era.boot_id != era.boot_id {
+            memory.forgiven.clear();
+            memory.actions.clear();
+            memory.driver = None;
+        }
+        let loaded = era.driver.is_some_and(|now| memory.driver.replace(now).is_some_and(|then| then != now));
+        if let (true, Some(before)) = (loaded, before) {
+            memory.forgiven.insert(ALL.to_owned(), before);
+        }
+        let mut reset = BTreeSet::new();
+        for gpu in &facts.nvml.gpus {
+            let (Some(uuid), Some(now)) = (&gpu.uuid, gpu.recovery_action) else { continue };
+            let then = memory.actions.insert(uuid.clone(), now).unwrap_or_default();
+            if now == 0 && RESETS.contains(&then) {
+                reset.extend([Some(uuid.clone()), gpu.pci_address.clone()].into_iter().flatten());
+            }
+        }
+        if let Some(before) = before {
+            memory.forgiven.extend(reset.iter().map(|name| (name.clone(), before)));
+        }
+        reset
+    }
+
+    /// Until when XIDs are past, by a GPU's UUID or address, or `*` for all.
+    pub(crate) fn forgiven(&self) -> &BTreeMap<String, Timestamp> {
+        &self.memory.forgiven
+    }
+}
