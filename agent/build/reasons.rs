@@ -104,7 +104,9 @@ fn check(table: &Table) {
 }
 
 fn code(table: &Table) -> String {
-    let mut text = String::from("/// The types of conditions, in the order of the table.\npub(crate) static CONDITIONS: &[ConditionType] = &[\n");
+    let mut text = String::from(
+        "/// The types of conditions, in the order of the table.\npub(crate) static CONDITIONS: &[ConditionType] = &[\n",
+    );
     for kind in &table.conditions {
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -113,7 +115,9 @@ fn code(table: &Table) -> String {
             kind.r#type, kind.sense, kind.fine.reason, kind.fine.message, kind.says
         );
     }
-    text.push_str("];\n/// What becomes of each code, in the order of the table.\npub(crate) static REASONS: &[Reason] = &[\n");
+    text.push_str(
+        "];\n/// What becomes of each code, in the order of the table.\npub(crate) static REASONS: &[Reason] = &[\n",
+    );
     for reason in &table.reasons {
         let clear = match &reason.clear {
             Clear::Observations(count) => format!("Observations({count})"),

@@ -22,7 +22,11 @@ mod session;
 mod steps;
 mod store;
 mod values;
-#[allow(dead_code, unused_imports, reason = "the daemon and the checks begin to use it with their next changes")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the daemon and the checks begin to use it with their next changes"
+)]
 mod xid;
 
 use std::process::ExitCode;

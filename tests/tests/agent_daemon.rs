@@ -77,7 +77,9 @@ impl Place {
             let mut buffer = [0; 4096];
             let left = PATIENCE.saturating_sub(since.elapsed()).max(Duration::from_millis(1));
             self.socket.set_read_timeout(Some(left)).expect("a timeout can be set");
-            let Ok(length) = self.socket.recv(&mut buffer) else { break };
+            let Ok(length) = self.socket.recv(&mut buffer) else {
+                break;
+            };
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if fits(&text) {
                 return (text, since.elapsed());
@@ -171,7 +173,11 @@ fn a_lost_gpu_is_a_condition_within_an_interval_and_outlives_a_kill() {
     assert_eq!(status.code(), Some(0));
     eprintln!("SIGTERM: ended after {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(place.kept()[HARDWARE], before[HARDWARE], "a restart moves no transition time");
+    assert_eq!(
+        place.kept()[HARDWARE],
+        before[HARDWARE],
+        "a restart moves no transition time"
+    );
 }
 
 #[test]
@@ -183,7 +189,9 @@ fn a_hung_library_is_unresponsive_and_holds_up_neither_state_nor_end() {
     place.status("an unresponsive NVML", |status| status.contains("GPUUnresponsive=True"));
     place.status("silence about what only GPUs tell", |status| is(status, "Unknown"));
     place.gpus("");
-    place.status("an NVML that answers again", |status| !status.contains("GPUUnresponsive") && !is(status, "Unknown"));
+    place.status("an NVML that answers again", |status| {
+        !status.contains("GPUUnresponsive") && !is(status, "Unknown")
+    });
     place.gpus(", hang: {call: nvmlDeviceGetTemperature, seconds: forever}");
     place.status("an unresponsive NVML", |status| status.contains("GPUUnresponsive=True"));
     daemon.signal("TERM");
@@ -195,7 +203,9 @@ fn a_hung_library_is_unresponsive_and_holds_up_neither_state_nor_end() {
 #[test]
 fn every_mistake_of_the_configuration_is_told_and_nothing_begins() {
     let place = Place::new("lissen: everywhere\nchecks: [{code: gpu-lost}]\n");
-    let ran = run(Command::new(program("bedplate-agent")).args(["run", "--config"]).arg(place.path("agent.yaml")));
+    let ran = run(Command::new(program("bedplate-agent"))
+        .args(["run", "--config"])
+        .arg(place.path("agent.yaml")));
     assert_eq!(ran.code, Some(78), "{}", ran.stderr);
     for word in ["agent.yaml:5:1", "lissen", "agent.yaml:6:", "missing field"] {
         assert!(ran.stderr.contains(word), "{word} in {}", ran.stderr);

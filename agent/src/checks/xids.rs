@@ -9,8 +9,8 @@
 
 use super::codes::{self, Code};
 use super::{Observation, subject};
-use crate::xid::{self, Basis, Reading, Recovery, XidEvent};
 use crate::xid::catalogue::Severity;
+use crate::xid::{self, Basis, Reading, Recovery, XidEvent};
 use bedplate_protocol::facts::GpuFacts;
 use bedplate_protocol::{Finding, NodeFacts};
 
@@ -18,11 +18,18 @@ use bedplate_protocol::{Finding, NodeFacts};
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let events = &seen.history.xids;
-    let mut findings: Vec<Finding> = events.iter().filter_map(|event| of_event(facts, events, event)).collect();
+    let mut findings: Vec<Finding> = events
+        .iter()
+        .filter_map(|event| of_event(facts, events, event))
+        .collect();
     if let Some(why) = &seen.history.kernel_log_unreadable {
         let message = "the kernel's log could not be read, so XIDs of this boot are unknown";
         let cure = "run as root; in a container, give it /dev/kmsg and CAP_SYSLOG";
-        findings.push(codes::KERNEL_LOG_UNREADABLE.about(facts.hostname.clone(), message, cure).with_evidence(why));
+        findings.push(
+            codes::KERNEL_LOG_UNREADABLE
+                .about(facts.hostname.clone(), message, cure)
+                .with_evidence(why),
+        );
     }
     findings
 }
@@ -32,7 +39,11 @@ fn of_event(facts: &NodeFacts, events: &[XidEvent], event: &XidEvent) -> Option<
     let known = xid::Gpu {
         architecture: gpu.and_then(|gpu| gpu.architecture.as_deref()),
         name: gpu.and_then(|gpu| gpu.name.as_deref()),
-        driver: facts.nvml.driver_version.as_deref().or(facts.nvidia.module_version.as_deref()),
+        driver: facts
+            .nvml
+            .driver_version
+            .as_deref()
+            .or(facts.nvidia.module_version.as_deref()),
     };
     let reading = xid::reading(event, known, last_word(gpu, events, event));
     let code = code(&reading)?;

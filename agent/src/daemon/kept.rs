@@ -53,16 +53,27 @@ pub(super) struct Kept {
 impl Kept {
     /// Opens it, and what was kept. A file that is no memory is put aside as `health.json.unreadable`, which is said.
     pub(super) fn open(directory: &Path) -> Result<(Self, Memory, Option<String>), KeptError> {
-        durable::directory(directory, 0o755)
-            .map_err(|source| KeptError::Directory { path: directory.to_owned(), source })?;
+        durable::directory(directory, 0o755).map_err(|source| KeptError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
         let path = directory.join("health.json");
-        let failed = |source| KeptError::File { path: path.clone(), source };
+        let failed = |source| KeptError::File {
+            path: path.clone(),
+            source,
+        };
         let (memory, aside) = match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Memory::default(), None),
             Err(error) => return Err(failed(error)),
             Ok(bytes) => match serde_json::from_slice::<Read>(&bytes) {
-                Ok(Read { version: VERSION, memory }) => (memory, None),
-                Ok(Read { version, .. }) => (Memory::default(), Some(format!("it has version {version}, and this agent reads {VERSION}"))),
+                Ok(Read {
+                    version: VERSION,
+                    memory,
+                }) => (memory, None),
+                Ok(Read { version, .. }) => (
+                    Memory::default(),
+                    Some(format!("it has version {version}, and this agent reads {VERSION}")),
+                ),
                 Err(error) => (Memory::default(), Some(error.to_string())),
             },
         };
@@ -74,7 +85,14 @@ impl Kept {
                 Some(format!("{} was put aside as {}: {why}", path.display(), name.display()))
             }
         };
-        Ok((Self { path, written: memory.clone() }, memory, said))
+        Ok((
+            Self {
+                path,
+                written: memory.clone(),
+            },
+            memory,
+            said,
+        ))
     }
 
     /// Writes it if it is worth it.
@@ -82,8 +100,15 @@ impl Kept {
         if !memory.differs(&self.written) {
             return Ok(());
         }
-        let failed = |source| KeptError::File { path: self.path.clone(), source };
-        let bytes = serde_json::to_vec(&Written { version: VERSION, memory }).map_err(|error| failed(error.into()))?;
+        let failed = |source| KeptError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let bytes = serde_json::to_vec(&Written {
+            version: VERSION,
+            memory,
+        })
+        .map_err(|error| failed(error.into()))?;
         durable::write(&self.path, &bytes, 0o600).map_err(failed)?;
         self.written = memory.clone();
         Ok(())

@@ -83,7 +83,10 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| DaemonError::Start { what: "the runtime", source })?;
+        .map_err(|source| DaemonError::Start {
+            what: "the runtime",
+            source,
+        })?;
 
     let stopping = Arc::new(AtomicBool::new(false));
     let pulse = Pulse::new();
@@ -110,7 +113,9 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         spawn("nvml-events", move || passes::forward(&events, &reports))?;
     }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
-    spawn("passes", move || passes::run(&passes_config, worker, &passes_reports, &stopped))?;
+    spawn("passes", move || {
+        passes::run(&passes_config, worker, &passes_reports, &stopped)
+    })?;
     let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
     spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
 
@@ -137,8 +142,15 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
 }
 
 /// Speaks with systemd until a signal comes.
-async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, observer: &JoinHandle<()>) -> Result<(), DaemonError> {
-    let started = |source| DaemonError::Start { what: "the reception of signals", source };
+async fn speak(
+    mut states: watch::Receiver<Arc<State>>,
+    pulse: Pulse,
+    observer: &JoinHandle<()>,
+) -> Result<(), DaemonError> {
+    let started = |source| DaemonError::Start {
+        what: "the reception of signals",
+        source,
+    };
     let mut terminate = signal(SignalKind::terminate()).map_err(started)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(started)?;
     let notify = Notify::from_environment();
@@ -173,7 +185,9 @@ async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, observer: 
 fn spawn(what: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DaemonError> {
     // Their stacks are shallow: the default of 2 MiB each would only be address space, but says something untrue.
     let builder = thread::Builder::new().name(what.to_owned()).stack_size(512 << 10);
-    builder.spawn(work).map_err(|source| DaemonError::Start { what, source })
+    builder
+        .spawn(work)
+        .map_err(|source| DaemonError::Start { what, source })
 }
 
 fn hostname() -> String {

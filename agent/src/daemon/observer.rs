@@ -96,7 +96,17 @@ struct News {
 
 impl Observer {
     pub(super) fn new(beginning: Beginning) -> Self {
-        let Beginning { config, node_name, fold, kept, xids, troubles, states, pulse, stopping } = beginning;
+        let Beginning {
+            config,
+            node_name,
+            fold,
+            kept,
+            xids,
+            troubles,
+            states,
+            pulse,
+            stopping,
+        } = beginning;
         Self {
             config,
             node_name,
@@ -165,7 +175,9 @@ impl Observer {
         let reset = self.fold.forgive(at, &facts, &era);
         let verdict = self.verdict(&facts);
         let nothing_there = facts.nvidia_pci.is_empty() && verdict.health == Health::Healthy;
-        let mut sight = Sight::of_pass(&facts, nothing_there).and(Sense::Host).during(era.clone());
+        let mut sight = Sight::of_pass(&facts, nothing_there)
+            .and(Sense::Host)
+            .during(era.clone());
         if self.xids.watching() {
             sight = sight.and(Sense::KernelLog);
         }
@@ -199,13 +211,18 @@ impl Observer {
     fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
         self.history.xids = self.xids.present(self.fold.forgiven());
         self.history.kernel_log_unreadable = self.xids.blind().map(str::to_owned);
-        let seen = checks::Observation { facts, expect: self.config.expect.as_ref(), history: &self.history };
+        let seen = checks::Observation {
+            facts,
+            expect: self.config.expect.as_ref(),
+            history: &self.history,
+        };
         checks::judge(&seen)
     }
 
     /// Only time has passed; whether that changes a condition.
     fn silence(&mut self) -> bool {
-        let statuses = |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
+        let statuses =
+            |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
         let before = statuses(&self.fold);
         self.fold.tick(Timestamp::now());
         before != statuses(&self.fold)
@@ -255,7 +272,13 @@ impl Observer {
                 tracing::error!("{error}");
             }
             let cure = "make room on the disk or mount it writable; until then a restart forgets what holds since when";
-            self.troubles.push(Finding::new(Severity::Warning, CODE, self.node_name.clone(), error.to_string(), cure));
+            self.troubles.push(Finding::new(
+                Severity::Warning,
+                CODE,
+                self.node_name.clone(),
+                error.to_string(),
+                cure,
+            ));
         }
     }
 }

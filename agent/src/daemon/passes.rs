@@ -24,8 +24,18 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
         // What goes with a driver that has just stopped answering is wanted at once.
         let facts = host.look(nvml, troubled && !trouble);
         trouble = troubled;
-        let era = Era { boot_id: facts.boot.boot_id.clone(), driver: host.driver_load() };
-        if reports.send(Report::Pass { facts: Box::new(facts), era, took }).is_err() {
+        let era = Era {
+            boot_id: facts.boot.boot_id.clone(),
+            driver: host.driver_load(),
+        };
+        if reports
+            .send(Report::Pass {
+                facts: Box::new(facts),
+                era,
+                took,
+            })
+            .is_err()
+        {
             return;
         }
         // From beginning to beginning, so that slow passes do not make the interval longer than they must.

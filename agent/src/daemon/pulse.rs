@@ -13,7 +13,10 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), last: Arc::default() }
+        Self {
+            since: Instant::now(),
+            last: Arc::default(),
+        }
     }
 
     pub(super) fn beat(&self) {
@@ -23,6 +26,8 @@ impl Pulse {
 
     /// How long ago that was.
     pub(super) fn age(&self) -> Duration {
-        self.since.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+        self.since
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 }

@@ -65,10 +65,24 @@ impl State {
     /// One line for people: how many GPUs are healthy, and which conditions are not `False`.
     pub(crate) fn summary(&self) -> String {
         let all = self.verdict.gpus.len();
-        let healthy = self.verdict.gpus.iter().filter(|gpu| gpu.health == Health::Healthy).count();
-        let open = self.conditions.iter().filter(|condition| condition.status != Status::False);
-        let open: Vec<String> = open.map(|condition| format!("{}={}", condition.kind, condition.status.as_str())).collect();
-        let what = if open.is_empty() { "no problem".to_owned() } else { open.join(" ") };
+        let healthy = self
+            .verdict
+            .gpus
+            .iter()
+            .filter(|gpu| gpu.health == Health::Healthy)
+            .count();
+        let open = self
+            .conditions
+            .iter()
+            .filter(|condition| condition.status != Status::False);
+        let open: Vec<String> = open
+            .map(|condition| format!("{}={}", condition.kind, condition.status.as_str()))
+            .collect();
+        let what = if open.is_empty() {
+            "no problem".to_owned()
+        } else {
+            open.join(" ")
+        };
         format!("{healthy} of {all} GPU(s) healthy; {what}")
     }
 }

@@ -25,7 +25,15 @@ impl Xids {
     pub(super) fn open(config: &Config, boot_id: &str) -> (Self, Option<String>) {
         let (store, ledger, problem) = Store::load(&config.state_directory.join("xids.json"), boot_id);
         let blind = Some("it has not been opened yet".to_owned());
-        (Self { ledger, store, blind, unwritten: None }, problem.map(|problem| problem.to_string()))
+        (
+            Self {
+                ledger,
+                store,
+                blind,
+                unwritten: None,
+            },
+            problem.map(|problem| problem.to_string()),
+        )
     }
 
     /// Takes an event in; whether it is news.
@@ -72,7 +80,11 @@ impl Xids {
         let mut events = self.ledger.present();
         events.retain(|event| {
             let names = [event.uuid.as_deref(), event.pci_address.as_deref(), Some("*")];
-            !names.into_iter().flatten().filter_map(|name| forgiven.get(name)).any(|until| event.at <= *until)
+            !names
+                .into_iter()
+                .flatten()
+                .filter_map(|name| forgiven.get(name))
+                .any(|until| event.at <= *until)
         });
         events
     }
@@ -85,7 +97,11 @@ impl Xids {
     /// Writes what has changed, now and then, or at once at the `end`.
     pub(super) fn keep(&mut self, end: bool) {
         let now = Instant::now();
-        let kept = if end { self.store.write(&self.ledger, now) } else { self.store.write_if_due(&self.ledger, now) };
+        let kept = if end {
+            self.store.write(&self.ledger, now)
+        } else {
+            self.store.write_if_due(&self.ledger, now)
+        };
         let trouble = kept.err().map(|error| error.to_string());
         if trouble.is_some() && trouble != self.unwritten {
             tracing::error!("{}", trouble.as_deref().unwrap_or_default());

@@ -35,7 +35,12 @@ pub(crate) struct Fold {
 impl Fold {
     /// A fold that goes on from `memory`.
     pub(crate) fn new(overrides: Vec<Override>, interval: SignedDuration, memory: Memory) -> Self {
-        Self { overrides, interval, memory, at: None }
+        Self {
+            overrides,
+            interval,
+            memory,
+            at: None,
+        }
     }
 
     /// What it would need to go on after a restart.
@@ -85,14 +90,21 @@ impl Fold {
             }
         }
         entries.retain(|key, entry| {
-            entry.raises.retain(|raise| at.duration_since(*raise) < FLAPPING || entry.raised == Some(*raise));
+            entry
+                .raises
+                .retain(|raise| at.duration_since(*raise) < FLAPPING || entry.raised == Some(*raise));
             if found.contains_key(key) {
                 return true;
             }
             let row = reason(&entry.finding.code);
             if let Some(owner) = self.off(at, &entry.finding.code) {
                 if entry.raised.is_some() {
-                    changes.push(transition(at, Change::Cleared, entry, format!("switched off by {owner}")));
+                    changes.push(transition(
+                        at,
+                        Change::Cleared,
+                        entry,
+                        format!("switched off by {owner}"),
+                    ));
                 }
                 return false;
             }
@@ -155,7 +167,10 @@ impl Fold {
         let mut sorted: Vec<&Finding> = findings.iter().collect();
         sorted.sort_by(|a, b| {
             let weight = |f: &Finding| (f.severity, f.action);
-            weight(b).cmp(&weight(a)).then_with(|| a.message.cmp(&b.message)).then_with(|| a.evidence.cmp(&b.evidence))
+            weight(b)
+                .cmp(&weight(a))
+                .then_with(|| a.message.cmp(&b.message))
+                .then_with(|| a.evidence.cmp(&b.evidence))
         });
         let mut found: BTreeMap<(String, String), Finding> = BTreeMap::new();
         for finding in sorted {
@@ -170,7 +185,10 @@ impl Fold {
                 Some(graver) => {
                     let more = std::iter::once(&finding.message).chain(&finding.evidence);
                     for line in more {
-                        if graver.evidence.len() < EVIDENCE && !graver.evidence.contains(line) && graver.message != *line {
+                        if graver.evidence.len() < EVIDENCE
+                            && !graver.evidence.contains(line)
+                            && graver.message != *line
+                        {
                             graver.evidence.push(line.clone());
                         }
                     }
@@ -182,13 +200,17 @@ impl Fold {
 
     /// What becomes of a code now, and who says so if it is not the table.
     pub(super) fn mode(&self, at: Timestamp, code: &str) -> (Mode, Option<&Override>) {
-        let wanted = self.overrides.iter().find(|wanted| wanted.code == code && wanted.holds(at));
+        let wanted = self
+            .overrides
+            .iter()
+            .find(|wanted| wanted.code == code && wanted.holds(at));
         (wanted.map_or(reason(code).mode, |wanted| wanted.mode), wanted)
     }
 
     fn off(&self, at: Timestamp, code: &str) -> Option<String> {
         let (mode, wanted) = self.mode(at, code);
-        (mode == Mode::Off).then(|| wanted.map_or_else(|| "the table of reasons".to_owned(), |wanted| wanted.owner.clone()))
+        (mode == Mode::Off)
+            .then(|| wanted.map_or_else(|| "the table of reasons".to_owned(), |wanted| wanted.owner.clone()))
     }
 }
 
@@ -210,12 +232,18 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
     {
         // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over.
         let gone = booted && sight.complete && !sight.there.contains(gpu);
-        return if gone { Absence::Gone("it is not in the machine any more since the node was booted".to_owned()) } else { Absence::NotLookedAt };
+        return if gone {
+            Absence::Gone("it is not in the machine any more since the node was booted".to_owned())
+        } else {
+            Absence::NotLookedAt
+        };
     }
     let loaded = sight.era.driver.is_some() && sight.era.driver != entry.era.driver;
     let evidence = match row.clear {
         Clear::Observations(needed) => {
-            let again = u32::try_from(entry.raises.len().saturating_sub(1)).unwrap_or(u32::MAX).min(DOUBLINGS);
+            let again = u32::try_from(entry.raises.len().saturating_sub(1))
+                .unwrap_or(u32::MAX)
+                .min(DOUBLINGS);
             let needed = needed.saturating_mul(1 << again);
             let seen = entry.good.saturating_add(1);
             (seen >= needed).then(|| format!("{seen} observation(s) in a row did not find it"))

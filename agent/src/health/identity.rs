@@ -22,7 +22,9 @@ pub(super) fn identify(verdict: &Verdict, sight: &Sight, known: &[GpuVerdict]) -
         }
     }
     for finding in &mut verdict.findings {
-        let Some((host, name)) = finding.subject.split_once('/') else { continue };
+        let Some((host, name)) = finding.subject.split_once('/') else {
+            continue;
+        };
         if let Some(uuid) = aliases.get(name) {
             let line = format!("{name} is {uuid}, by what was read of it before");
             finding.subject = format!("{host}/{uuid}");
@@ -39,7 +41,9 @@ pub(super) fn identify(verdict: &Verdict, sight: &Sight, known: &[GpuVerdict]) -
 /// UUIDs by the other names that something may be told of a GPU under.
 fn aliases(now: &[GpuVerdict], known: &[GpuVerdict]) -> BTreeMap<String, String> {
     let named = |gpus: &[GpuVerdict]| -> Vec<(u32, Option<String>, String)> {
-        gpus.iter().filter_map(|gpu| Some((gpu.index, gpu.pci_address.clone(), gpu.uuid.clone()?))).collect()
+        gpus.iter()
+            .filter_map(|gpu| Some((gpu.index, gpu.pci_address.clone(), gpu.uuid.clone()?)))
+            .collect()
     };
     let (now_named, known_named) = (named(now), named(known));
     let mut aliases = BTreeMap::new();
@@ -50,9 +54,11 @@ fn aliases(now: &[GpuVerdict], known: &[GpuVerdict]) -> BTreeMap<String, String>
         }
     }
     // Indices mean the same GPUs as before when all that can be compared are where they were.
-    let stayed = now_named
-        .iter()
-        .all(|(index, _, uuid)| known_named.iter().any(|(before, _, known)| before == index && known == uuid));
+    let stayed = now_named.iter().all(|(index, _, uuid)| {
+        known_named
+            .iter()
+            .any(|(before, _, known)| before == index && known == uuid)
+    });
     for gpu in now.iter().filter(|gpu| gpu.uuid.is_none() && gpu.pci_address.is_none()) {
         let before = known_named.iter().find(|(index, _, _)| *index == gpu.index);
         if let Some((_, _, uuid)) = before.filter(|_| stayed) {
@@ -69,17 +75,34 @@ mod tests {
 
     fn gpu(index: u32, uuid: Option<&str>, address: Option<&str>) -> GpuVerdict {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        GpuVerdict { index, uuid: text(uuid), name: None, pci_address: text(address), health: Health::Healthy, action: None }
+        GpuVerdict {
+            index,
+            uuid: text(uuid),
+            name: None,
+            pci_address: text(address),
+            health: Health::Healthy,
+            action: None,
+        }
     }
 
     fn known() -> Vec<GpuVerdict> {
-        vec![gpu(0, Some("GPU-a"), Some("0000:18:00.0")), gpu(1, Some("GPU-b"), Some("0000:38:00.0"))]
+        vec![
+            gpu(0, Some("GPU-a"), Some("0000:18:00.0")),
+            gpu(1, Some("GPU-b"), Some("0000:38:00.0")),
+        ]
     }
 
     fn subjects(gpus: Vec<GpuVerdict>, subject: &str) -> String {
         let finding = Finding::new(Severity::Error, "gpu-lost", subject, "m", "c");
-        let verdict = Verdict { health: Health::Problem, gpus, action: None, findings: vec![finding] };
-        identify(&verdict, &Sight::default(), &known()).0.findings[0].subject.clone()
+        let verdict = Verdict {
+            health: Health::Problem,
+            gpus,
+            action: None,
+            findings: vec![finding],
+        };
+        identify(&verdict, &Sight::default(), &known()).0.findings[0]
+            .subject
+            .clone()
     }
 
     #[test]
@@ -87,15 +110,26 @@ mod tests {
         let gpus = || vec![gpu(0, Some("GPU-a"), None), gpu(1, None, None)];
         assert_eq!(subjects(gpus(), "n/gpu-1"), "n/GPU-b");
         assert_eq!(subjects(gpus(), "n"), "n");
-        let verdict = Verdict { health: Health::Problem, gpus: gpus(), action: None, findings: vec![] };
+        let verdict = Verdict {
+            health: Health::Problem,
+            gpus: gpus(),
+            action: None,
+            findings: vec![],
+        };
         let (named, _) = identify(&verdict, &Sight::default(), &known());
         assert_eq!(named.gpus[1].pci_address.as_deref(), Some("0000:38:00.0"));
     }
 
     #[test]
     fn nothing_is_guessed_when_the_others_have_moved() {
-        assert_eq!(subjects(vec![gpu(0, Some("GPU-b"), None), gpu(1, None, None)], "n/gpu-1"), "n/gpu-1");
-        assert_eq!(subjects(vec![gpu(0, None, None), gpu(2, None, None)], "n/gpu-2"), "n/gpu-2");
+        assert_eq!(
+            subjects(vec![gpu(0, Some("GPU-b"), None), gpu(1, None, None)], "n/gpu-1"),
+            "n/gpu-1"
+        );
+        assert_eq!(
+            subjects(vec![gpu(0, None, None), gpu(2, None, None)], "n/gpu-2"),
+            "n/gpu-2"
+        );
     }
 
     #[test]

@@ -32,7 +32,12 @@ impl Fold {
     /// What holds now: findings, each GPU, the node and the one thing to do. Never healthy before somebody has looked.
     pub(crate) fn verdict(&self) -> Verdict {
         let Some(at) = self.at else {
-            return Verdict { health: Health::Unknown, gpus: Vec::new(), action: None, findings: Vec::new() };
+            return Verdict {
+                health: Health::Unknown,
+                gpus: Vec::new(),
+                action: None,
+                findings: Vec::new(),
+            };
         };
         let held: Vec<&Entry> = self.held().collect();
         let counting = |entry: &&&Entry| self.mode(at, &entry.finding.code).0 == Mode::On;
@@ -45,7 +50,11 @@ impl Fold {
                 .filter(|entry| is_about(&entry.finding.subject, gpu))
                 .map(|entry| &entry.finding)
                 .collect();
-            GpuVerdict { health: worst(&of).max(least), action: action(&of), ..gpu.clone() }
+            GpuVerdict {
+                health: worst(&of).max(least),
+                action: action(&of),
+                ..gpu.clone()
+            }
         });
         let all: Vec<&Finding> = held.iter().filter(counting).map(|entry| &entry.finding).collect();
         Verdict {
@@ -64,7 +73,10 @@ impl Fold {
                 Severity::Warning,
                 "override-expired",
                 format!("checks: {}", wanted.code),
-                format!("the override of {} by {} expired at {} and is ignored", wanted.code, wanted.owner, wanted.expires),
+                format!(
+                    "the override of {} by {} expired at {} and is ignored",
+                    wanted.code, wanted.owner, wanted.expires
+                ),
                 "remove it from the agent's configuration, or give it a later date",
             )
         });
@@ -74,7 +86,10 @@ impl Fold {
                 Severity::Warning,
                 "override-unknown-code",
                 format!("checks: {}", wanted.code),
-                format!("no check of this version gives {}, so its override does nothing", wanted.code),
+                format!(
+                    "no check of this version gives {}, so its override does nothing",
+                    wanted.code
+                ),
                 "write a code of docs/reasons.md",
             )
         });
@@ -87,7 +102,9 @@ impl Fold {
             let status = self.condition(kind, at).status;
             let known = self.memory.statuses.get(kind.name);
             if known.is_none_or(|known| known.status != status) {
-                self.memory.statuses.insert(kind.name.to_owned(), Since { status, since: at });
+                self.memory
+                    .statuses
+                    .insert(kind.name.to_owned(), Since { status, since: at });
             }
         }
     }
@@ -100,12 +117,18 @@ impl Fold {
     fn shown(&self, at: Timestamp, finding: &Finding) -> Finding {
         let mut shown = finding.clone();
         let row = reason(&finding.code);
-        shown.evidence.push(format!("rule {} of docs/reasons.md; docs/runbooks/{}.md", row.code, row.runbook));
+        shown.evidence.push(format!(
+            "rule {} of docs/reasons.md; docs/runbooks/{}.md",
+            row.code, row.runbook
+        ));
         match self.mode(at, &finding.code) {
             (Mode::On, _) => {}
             (_, None) => shown.accepted = Some("only watched, by the table of reasons".to_owned()),
             (_, Some(wanted)) => {
-                shown.accepted = Some(format!("only watched until {}: {} ({})", wanted.expires, wanted.reason, wanted.owner));
+                shown.accepted = Some(format!(
+                    "only watched until {}: {} ({})",
+                    wanted.expires, wanted.reason, wanted.owner
+                ));
             }
         }
         shown
@@ -163,19 +186,36 @@ impl Fold {
 fn told(name: &'static str, status: Status, findings: &mut [&Finding], at: Timestamp) -> Condition {
     findings.sort_by(|a, b| {
         let weight = |f: &Finding| (f.severity, f.action);
-        weight(b).cmp(&weight(a)).then_with(|| (&a.code, &a.subject).cmp(&(&b.code, &b.subject)))
+        weight(b)
+            .cmp(&weight(a))
+            .then_with(|| (&a.code, &a.subject).cmp(&(&b.code, &b.subject)))
     });
-    let reason = findings.first().map_or_else(String::new, |finding| camel_case(&finding.code));
-    let texts: Vec<String> =
-        findings.iter().map(|finding| format!("{}: {} [{}]", finding.subject, finding.message, finding.code)).collect();
+    let reason = findings
+        .first()
+        .map_or_else(String::new, |finding| camel_case(&finding.code));
+    let texts: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{}: {} [{}]", finding.subject, finding.message, finding.code))
+        .collect();
     let todo = action(findings).map_or_else(String::new, |action| format!("Recommended: {action}. "));
-    Condition { status, reason, message: cut(&format!("{todo}{}", texts.join("; ")), Condition::MESSAGE), ..unknown(name, at) }
+    Condition {
+        status,
+        reason,
+        message: cut(&format!("{todo}{}", texts.join("; ")), Condition::MESSAGE),
+        ..unknown(name, at)
+    }
 }
 
 fn worst(findings: &[&Finding]) -> Health {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     errors
-        .map(|finding| if reason(&finding.code).unread { Health::Unknown } else { Health::Problem })
+        .map(|finding| {
+            if reason(&finding.code).unread {
+                Health::Unknown
+            } else {
+                Health::Problem
+            }
+        })
         .max()
         .unwrap_or(Health::Healthy)
 }
@@ -183,6 +223,12 @@ fn worst(findings: &[&Finding]) -> Health {
 /// The highest rung that an error asks for; without one, that anything asks for: a slow link's visit by a person must not
 /// hide that a GPU wants its reset now.
 fn action(findings: &[&Finding]) -> Option<RecommendedAction> {
-    let asked = |severity| findings.iter().filter(|f| f.severity == severity).filter_map(|f| f.action).max();
+    let asked = |severity| {
+        findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .filter_map(|f| f.action)
+            .max()
+    };
     asked(Severity::Error).or_else(|| asked(Severity::Warning))
 }

@@ -78,7 +78,10 @@ impl Memory {
     /// What of it is worth a write: findings, statuses and GPUs, not how often something was seen since.
     pub(crate) fn differs(&self, written: &Self) -> bool {
         let held = |memory: &Self| -> Vec<(String, String, Option<Timestamp>)> {
-            let entries = memory.entries.iter().filter(|entry| entry.raised.is_some() || !entry.raises.is_empty());
+            let entries = memory
+                .entries
+                .iter()
+                .filter(|entry| entry.raised.is_some() || !entry.raises.is_empty());
             entries
                 .map(|entry| (entry.finding.code.clone(), entry.finding.subject.clone(), entry.raised))
                 .collect()

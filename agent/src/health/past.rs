@@ -22,13 +22,17 @@ impl Fold {
             memory.actions.clear();
             memory.driver = None;
         }
-        let loaded = era.driver.is_some_and(|now| memory.driver.replace(now).is_some_and(|then| then != now));
+        let loaded = era
+            .driver
+            .is_some_and(|now| memory.driver.replace(now).is_some_and(|then| then != now));
         if let (true, Some(before)) = (loaded, before) {
             memory.forgiven.insert(ALL.to_owned(), before);
         }
         let mut reset = BTreeSet::new();
         for gpu in &facts.nvml.gpus {
-            let (Some(uuid), Some(now)) = (&gpu.uuid, gpu.recovery_action) else { continue };
+            let (Some(uuid), Some(now)) = (&gpu.uuid, gpu.recovery_action) else {
+                continue;
+            };
             let then = memory.actions.insert(uuid.clone(), now).unwrap_or_default();
             if now == 0 && RESETS.contains(&then) {
                 reset.extend([Some(uuid.clone()), gpu.pci_address.clone()].into_iter().flatten());

@@ -13,7 +13,14 @@ pub(crate) fn markdown() -> String {
     );
     for kind in CONDITIONS {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| `{}` | {} | {} | `{}` |", kind.name, kind.says, sense(kind.sense), kind.fine_reason);
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | `{}` |",
+            kind.name,
+            kind.says,
+            sense(kind.sense),
+            kind.fine_reason
+        );
     }
     text.push_str(
         "\n## What becomes of each code\n\nFindings of severity error make their condition `True`; lesser ones, and those that are only watched, are \
@@ -56,13 +63,19 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 fn observations(count: u32) -> String {
-    if count == 1 { "1 observation".to_owned() } else { format!("{count} observations in a row") }
+    if count == 1 {
+        "1 observation".to_owned()
+    } else {
+        format!("{count} observations in a row")
+    }
 }
 
 fn ends(row: &Reason) -> String {
     match row.clear {
         Clear::Observations(count) => format!("{} without it", observations(count)),
-        Clear::Driver => "once the driver is loaded again, the GPU reset or the node booted, and it is not there".to_owned(),
+        Clear::Driver => {
+            "once the driver is loaded again, the GPU reset or the node booted, and it is not there".to_owned()
+        }
         Clear::Reboot => "once the node is booted, and it is not there".to_owned(),
     }
 }
@@ -83,7 +96,10 @@ mod tests {
             std::fs::write(&path, markdown()).unwrap();
         }
         let page = std::fs::read_to_string(&path).unwrap();
-        assert!(page == markdown(), "docs/reasons.md is not the table: BEDPLATE_BLESS=1 cargo test -p bedplate-agent reasons");
+        assert!(
+            page == markdown(),
+            "docs/reasons.md is not the table: BEDPLATE_BLESS=1 cargo test -p bedplate-agent reasons"
+        );
     }
 
     #[test]
@@ -91,7 +107,12 @@ mod tests {
         for row in REASONS.iter().filter(|row| row.code != "*") {
             let path = docs().join("runbooks").join(format!("{}.md", row.runbook));
             let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert!(page.contains(&format!("`{}`", row.code)), "{} does not name {}", path.display(), row.code);
+            assert!(
+                page.contains(&format!("`{}`", row.code)),
+                "{} does not name {}",
+                path.display(),
+                row.code
+            );
         }
     }
 }

@@ -27,8 +27,8 @@ mod tree;
 use crate::gpu;
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{BootFacts, KernelFacts, NvmlFacts};
-use std::path::Path;
 pub(crate) use refresh::Refresh;
+use std::path::Path;
 pub(crate) use tree::Tree;
 
 /// Everything about the host whose root directory is `root` (`/` for the running one), NVML read in a worker process with

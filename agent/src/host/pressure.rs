@@ -23,7 +23,9 @@ fn full_avg60(text: &str) -> Option<u32> {
     let line = text.lines().find(|line| line.starts_with("full "))?;
     let value = line.split(' ').find_map(|field| field.strip_prefix("avg60="))?;
     let (whole, hundredths) = value.split_once('.')?;
-    let [tens, ones] = hundredths.as_bytes() else { return None };
+    let [tens, ones] = hundredths.as_bytes() else {
+        return None;
+    };
     let digits = char::from(*tens).to_digit(10)? * 10 + char::from(*ones).to_digit(10)?;
     whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(digits)
 }

@@ -23,7 +23,10 @@ pub(crate) struct Refresh {
 impl Refresh {
     /// Nothing yet of the host whose root directory this is.
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), last: None }
+        Self {
+            root: root.to_owned(),
+            last: None,
+        }
     }
 
     /// One look, with what NVML said before it; `closely` reads everything, however lately it was read.
@@ -39,7 +42,9 @@ impl Refresh {
                 facts.time.now = Timestamp::now();
                 let mut again = facts.clone();
                 let more = tree.into_unreadable().into_iter();
-                again.unreadable.extend(more.filter(|line| !facts.unreadable.contains(line)));
+                again
+                    .unreadable
+                    .extend(more.filter(|line| !facts.unreadable.contains(line)));
                 again.nvml = nvml;
                 again
             }
@@ -62,6 +67,8 @@ impl Refresh {
 
     /// What sysfs gives anew each time the nvidia module is loaded; absent while it is not.
     pub(crate) fn driver_load(&self) -> Option<u64> {
-        std::fs::metadata(self.root.join("sys/module/nvidia")).ok().map(|there| there.ino())
+        std::fs::metadata(self.root.join("sys/module/nvidia"))
+            .ok()
+            .map(|there| there.ino())
     }
 }

@@ -13,8 +13,6 @@ pub struct AgentSpec {
 pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, reader: &mut Reader<'_>) -> AgentSpec {
     let table = node.and_then(|node| Table::read(node, "agent", &["taints"], reader));
     AgentSpec {
-        taints: table
-            .and_then(|table| table.flag("taints", reader))
-            .unwrap_or(false),
+        taints: table.and_then(|table| table.flag("taints", reader)).unwrap_or(false),
     }
 }

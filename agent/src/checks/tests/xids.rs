@@ -26,8 +26,15 @@ fn judged(events: Vec<XidEvent>, recovery_action: Option<u32>) -> Verdict {
         gpu.architecture = Some("hopper".into());
         gpu.recovery_action = recovery_action;
     }
-    let history = History { xids: events, ..History::default() };
-    judge(&Observation { facts: &facts, expect: None, history: &history })
+    let history = History {
+        xids: events,
+        ..History::default()
+    };
+    judge(&Observation {
+        facts: &facts,
+        expect: None,
+        history: &history,
+    })
 }
 
 fn codes_of(verdict: &Verdict) -> Vec<&str> {
@@ -41,15 +48,25 @@ fn a_fatal_xid_makes_its_own_gpu_sick_and_no_other() {
     let health: Vec<Health> = verdict.gpus.iter().map(|gpu| gpu.health).collect();
     assert_eq!(health, [Health::Problem, Health::Healthy]);
     assert_eq!(verdict.gpus[0].action, Some(RecommendedAction::ResetGpu));
-    assert!(verdict.findings[0].evidence[0].contains("NVRM: Xid"), "{:?}", verdict.findings[0]);
+    assert!(
+        verdict.findings[0].evidence[0].contains("NVRM: Xid"),
+        "{:?}",
+        verdict.findings[0]
+    );
 }
 
 #[test]
 fn what_an_application_did_leaves_the_gpu_healthy_and_an_unknown_xid_warns() {
     let verdict = judged(vec![event(0, 31)], None);
-    assert_eq!((verdict.health, codes_of(&verdict)), (Health::Healthy, vec!["xid-application"]));
+    assert_eq!(
+        (verdict.health, codes_of(&verdict)),
+        (Health::Healthy, vec!["xid-application"])
+    );
     let verdict = judged(vec![event(0, 999_999)], None);
-    assert_eq!((verdict.health, codes_of(&verdict)), (Health::Healthy, vec!["xid-not-covered"]));
+    assert_eq!(
+        (verdict.health, codes_of(&verdict)),
+        (Health::Healthy, vec!["xid-not-covered"])
+    );
 }
 
 #[test]
@@ -57,9 +74,18 @@ fn the_drivers_word_that_nothing_is_to_be_done_clears_what_it_would_have_spoken_
     // Rows that go with XID 154 on this driver; NVML says "none" now.
     assert_eq!(codes_of(&judged(vec![event(0, 48)], Some(0))), Vec::<&str>::new());
     // The same word in the log, after the event; before it, it says nothing of it.
-    let told = |second, recovery| XidEvent { recovery: Some(recovery), ..event(second, 154) };
-    assert_eq!(codes_of(&judged(vec![event(0, 48), told(9, Recovery::None)], None)), Vec::<&str>::new());
-    assert_eq!(codes_of(&judged(vec![told(0, Recovery::None), event(9, 48)], None)), ["xid-fatal"]);
+    let told = |second, recovery| XidEvent {
+        recovery: Some(recovery),
+        ..event(second, 154)
+    };
+    assert_eq!(
+        codes_of(&judged(vec![event(0, 48), told(9, Recovery::None)], None)),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        codes_of(&judged(vec![told(0, Recovery::None), event(9, 48)], None)),
+        ["xid-fatal"]
+    );
     let asked = judged(vec![event(0, 48), told(9, Recovery::NodeReboot)], None);
     assert_eq!(asked.action, Some(RecommendedAction::Reboot));
 }
@@ -77,7 +103,17 @@ fn an_xid_of_a_gpu_that_nvml_no_longer_lists_is_told_by_its_address() {
 #[test]
 fn a_log_that_cannot_be_read_is_said() {
     let facts = healthy(1);
-    let history = History { kernel_log_unreadable: Some("/dev/kmsg: permission denied".into()), ..History::default() };
-    let verdict = judge(&Observation { facts: &facts, expect: None, history: &history });
-    assert_eq!((verdict.health, codes_of(&verdict)), (Health::Healthy, vec!["kernel-log-unreadable"]));
+    let history = History {
+        kernel_log_unreadable: Some("/dev/kmsg: permission denied".into()),
+        ..History::default()
+    };
+    let verdict = judge(&Observation {
+        facts: &facts,
+        expect: None,
+        history: &history,
+    });
+    assert_eq!(
+        (verdict.health, codes_of(&verdict)),
+        (Health::Healthy, vec!["kernel-log-unreadable"])
+    );
 }

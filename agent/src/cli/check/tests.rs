@@ -1,6 +1,7 @@
 //! The printed verdict, golden over fixture trees, and the command line's words. Run by `cargo test` only.
 
 use super::*;
+use crate::checks::{self, History, Observation};
 use crate::host::{Tree, read_tree};
 use bedplate_protocol::Finding;
 use std::path::PathBuf;

@@ -169,7 +169,7 @@ fn an_event_is_heard_between_passes() {
 #[test]
 fn gpus_that_all_sleep_are_told_and_no_library_is_loaded_for_them() {
     let _turn = turn();
-    let (mut worker, folder) = playing("touch started; read request; system 0; done_");
+    let (mut worker, folder) = playing("read request; system 0; done_");
     let device = folder.path().join("sys/bus/pci/drivers/nvidia/0000:18:00.0");
     std::fs::create_dir_all(device.join("power")).unwrap();
     std::fs::write(device.join("class"), "0x030000\n").unwrap();

@@ -166,6 +166,7 @@ fn state(facts: Option<NodeFacts>, gpus: Vec<GpuVerdict>) -> State {
             last_transition: at(3),
             last_heartbeat: at(10),
         }],
+        xids: Vec::new(),
         transitions: Vec::new(),
         notices: Vec::new(),
     }
