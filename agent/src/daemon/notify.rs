@@ -1,4 +1,4 @@
-//! What systemd is told: that the daemon is ready, what it does, that it lives (sd_notify(3), read 2026-11-21).
+//! What systemd is told: that the daemon is ready, what it does, that it lives (`sd_notify(3)`, read 2026-11-21).
 //!
 //! Says nothing where nobody listens. Called by [`super::run`] only.
 

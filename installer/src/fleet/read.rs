@@ -113,7 +113,6 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(severity, code, name, message, cure));
     };
     match &node.agent {
-        Agent::Reports { .. } => {}
         Agent::Silent { since } => add(
             Severity::Error,
             "agent-silent",
@@ -128,7 +127,7 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
             format!("it offers {} nvidia.com/gpu and no agent has ever reported", node.allocatable_gpus),
             "bedplate up".to_owned(),
         ),
-        Agent::Absent => {}
+        Agent::Reports { .. } | Agent::Absent => {}
     }
     if !node.ready {
         add(

@@ -67,8 +67,8 @@ fn lines(node: &NodeStatus, at: Timestamp) -> Vec<[String; 7]> {
         })
         .collect();
     if lines.is_empty() {
-        let none = ["", "", "", word(node.health()), "none", "-", ""];
-        lines.push(none.map(str::to_owned));
+        let alone = ["", "", "", word(node.health()), "none", "-", ""];
+        lines.push(alone.map(str::to_owned));
     }
     lines[0][0].clone_from(&node.name);
     ready.clone_into(&mut lines[0][1]);

@@ -140,7 +140,7 @@ pub(crate) enum PublisherKind {
     /// As a unit of systemd.
     #[default]
     Systemd,
-    /// As a pod of a DaemonSet.
+    /// As a pod of a `DaemonSet`.
     Daemonset,
 }
 
