@@ -200,13 +200,27 @@ fn rules(decode: &Decode) -> Result<String, std::fmt::Error> {
         let escalates = rule.escalates.as_ref().map(|bits| (bits.before_575, bits.from_575));
         writeln!(
             code,
-            "Rule {{ xid: {}, units: &{:?}, reason: {}, status: {:?}, immediate: Bucket::{:?}, fatality: Fatality::{:?}, \
+            "Rule {{ xid: {}, units: &{:?}, reason: {}, status: {}, immediate: Bucket::{:?}, fatality: Fatality::{:?}, \
              investigatory: {:?}, escalates: {escalates:?}, source: &SOURCE }},",
-            rule.xid, rule.units, rule.reason, rule.status, rule.immediate, rule.fatality, rule.investigatory,
+            rule.xid,
+            rule.units,
+            rule.reason,
+            status(rule.status),
+            rule.immediate,
+            rule.fatality,
+            rule.investigatory,
         )?;
     }
     writeln!(code, "];")?;
     Ok(code)
+}
+
+/// In the form that the linter wants of long numbers.
+fn status(bits: Option<u32>) -> String {
+    bits.map_or_else(
+        || "None".to_owned(),
+        |bits| format!("Some(0x{:04x}_{:04x})", bits >> 16, bits & 0xffff),
+    )
 }
 
 fn source(url: &str, read: &str, via: &str) -> String {

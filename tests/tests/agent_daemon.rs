@@ -1,7 +1,7 @@
 //! The daemon as systemd would run it: the built agent with a simulated NVML library and a service manager's socket, from its
 //! first look to its end, through a lost GPU, a hung library, a kill and a restart.
 
-#![allow(clippy::expect_used, reason = "test helpers stand outside #[test]")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
 use bedplate_tests::built::{program, run};
 use std::os::unix::net::UnixDatagram;

@@ -9,7 +9,7 @@
 
 use bedplate_substrates::simulated::census::Census;
 use bedplate_substrates::simulated::{Hosts, Spec};
-use bedplate_tests::built::{self, Ran, bedplate, program, run};
+use bedplate_tests::built::{self, Ran, bedplate, run};
 use bedplate_tests::cluster_file;
 use bedplate_tests::footprint::Footprint;
 use bedplate_tests::report::{Report, text};

@@ -79,7 +79,7 @@ fn reading(hosts: &Hosts, on: &impl Fn(&str) -> String) {
         on("journalctl -k --no-pager").contains(XID)
     });
     // The stamp is of the clock that every reader compares it with.
-    let age = r#"perl -ne '$u = $_ if $. == 1; END { print((split / /, `cat /proc/uptime`)[0] - $u) }'"#;
+    let age = r"perl -ne '$u = $_ if $. == 1; END { print((split / /, `cat /proc/uptime`)[0] - $u) }'";
     let age: f64 = on(&format!(
         r"{RAW} | grep Xid | cut -d, -f3 | awk '{{print $1 / 1000000}}' | {age}"
     ))

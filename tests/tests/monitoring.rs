@@ -5,6 +5,7 @@
 
 use bedplate_tests::built::{Ran, repository, run};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::Command;
 
 fn promtool(arguments: &[&str]) -> Ran {
@@ -87,7 +88,7 @@ fn prometheus_understands_every_question_of_the_dashboard() {
     let mut rules = String::from("groups:\n- name: dashboard\n  rules:\n");
     for (number, question) in questions.iter().enumerate() {
         let question = question.replace("$__rate_interval", "5m").replace("$node", ".*");
-        rules += &format!("  - {{record: 'panel:{number}', expr: {question:?}}}\n");
+        let _ = writeln!(rules, "  - {{record: 'panel:{number}', expr: {question:?}}}");
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &rules).unwrap();

@@ -114,7 +114,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
     spawn("passes", move || {
-        passes::run(&passes_config, worker, &passes_reports, &stopped)
+        passes::run(&passes_config, worker, &passes_reports, &stopped);
     })?;
     let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
     spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;

@@ -32,7 +32,7 @@ impl Notify {
         }
     }
 
-    /// How often a sign of life is wanted: half of what systemd waits for (sd_watchdog_enabled(3)).
+    /// How often a sign of life is wanted: half of what systemd waits for (`sd_watchdog_enabled(3)`).
     pub(super) fn watchdog() -> Option<Duration> {
         let wanted = std::env::var("WATCHDOG_USEC").ok()?.parse::<u64>().ok()?;
         let ours = std::env::var("WATCHDOG_PID").map_or(Ok(std::process::id()), |pid| pid.parse());

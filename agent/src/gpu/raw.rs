@@ -288,9 +288,9 @@ mod tests {
     fn struct_versions_are_those_of_nvidias_header() {
         // `sizeof` on 64-bit Linux of the structs of nvml.h (go-nvml v0.13.4-0), measured with gcc 12.
         assert_eq!(version::<nvmlMarginTemperature_v1_t>(1), 8 | 1 << 24);
-        assert_eq!(version::<nvmlEccSramErrorStatus_v1_t>(1), 104 | 1 << 24);
-        assert_eq!(version::<nvmlGpuFabricInfo_v2_t>(2), 36 | 2 << 24);
-        assert_eq!(version::<nvmlGpuFabricInfo_v3_t>(3), 40 | 3 << 24);
+        assert_eq!(version::<nvmlEccSramErrorStatus_v1_t>(1), 104 + (1 << 24));
+        assert_eq!(version::<nvmlGpuFabricInfo_v2_t>(2), 36 + (2 << 24));
+        assert_eq!(version::<nvmlGpuFabricInfo_v3_t>(3), 40 + (3 << 24));
         assert_eq!(size_of::<nvmlFieldValue_t>(), 40);
         assert_eq!(size_of::<nvmlEventData_t>(), 32);
     }

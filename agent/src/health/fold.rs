@@ -248,10 +248,9 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
             let seen = entry.good.saturating_add(1);
             (seen >= needed).then(|| format!("{seen} observation(s) in a row did not find it"))
         }
-        Clear::Driver if booted => Some("the node was booted and it is not there".to_owned()),
+        Clear::Driver | Clear::Reboot if booted => Some("the node was booted and it is not there".to_owned()),
         Clear::Driver if loaded => Some("the driver was loaded again and it is not there".to_owned()),
         Clear::Driver if entry.reset => Some("the GPU was reset and it is not there".to_owned()),
-        Clear::Reboot if booted => Some("the node was booted and it is not there".to_owned()),
         Clear::Driver | Clear::Reboot => None,
     };
     evidence.map_or(Absence::NotYet, Absence::Gone)

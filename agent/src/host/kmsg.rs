@@ -95,19 +95,17 @@ impl Kmsg {
             match self.file.read(self.buffer.as_mut_slice()) {
                 // Never of a kernel log: something else lies at the path, and asking it again would spin.
                 Ok(0) => return Err(self.failed(io::ErrorKind::UnexpectedEof.into())),
-                Ok(length) => match record::parse(self.buffer.get(..length).unwrap_or_default()) {
-                    Ok(record) => {
+                Ok(length) => {
+                    if let Ok(record) = record::parse(self.buffer.get(..length).unwrap_or_default()) {
                         if let Some(expected) = self.following {
                             self.lost = self.lost.saturating_add(record.sequence.saturating_sub(expected));
                         }
                         self.following = Some(record.sequence.saturating_add(1));
                         return Ok(Some(record));
                     }
-                    Err(_) => {
-                        self.lost = self.lost.saturating_add(1);
-                        useless += 1;
-                    }
-                },
+                    self.lost = self.lost.saturating_add(1);
+                    useless += 1;
+                }
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::AGAIN) => {
                         let left = deadline.saturating_duration_since(Instant::now());

@@ -95,11 +95,11 @@ pub(super) fn micros(at: Timestamp) -> String {
 }
 
 /// The newest heartbeat of a node's conditions of these types.
-pub(super) fn heartbeat<'a>(node: &Value, kinds: impl Iterator<Item = &'a str> + Clone) -> Option<Timestamp> {
+pub(super) fn heartbeat(node: &Value, kinds: &[&str]) -> Option<Timestamp> {
     let conditions = node["status"]["conditions"].as_array()?;
     let ours = conditions
         .iter()
-        .filter(|condition| kinds.clone().any(|kind| condition["type"] == kind));
+        .filter(|condition| kinds.iter().any(|kind| condition["type"] == *kind));
     ours.filter_map(|condition| condition["lastHeartbeatTime"].as_str()?.parse().ok())
         .max()
 }
@@ -139,7 +139,7 @@ mod tests {
         let node = json!({"status": {"conditions": [
             {"type": "Ready", "lastHeartbeatTime": "1970-01-01T00:01:00Z"},
             {"type": "GPUHardwareProblem", "lastHeartbeatTime": "1970-01-01T00:00:30Z"}]}});
-        assert_eq!(heartbeat(&node, ["GPUHardwareProblem"].into_iter()), Some(at(30)));
-        assert_eq!(heartbeat(&json!({}), ["GPUHardwareProblem"].into_iter()), None);
+        assert_eq!(heartbeat(&node, &["GPUHardwareProblem"]), Some(at(30)));
+        assert_eq!(heartbeat(&json!({}), &["GPUHardwareProblem"]), None);
     }
 }

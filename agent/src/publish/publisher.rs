@@ -126,7 +126,10 @@ impl Publisher {
         self.renew(api, token, node, now).await;
         if self.uid.is_empty() {
             let object = api.get(token, "read this node", NODES, node).await?;
-            self.uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            object["metadata"]["uid"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut self.uid);
         }
         if !self.lead(api, token, state, now).await? {
             return Ok(());
@@ -192,7 +195,8 @@ impl Publisher {
         let mut standing = lease::standing(&found, me, None, now, silent_after);
         if let Standing::Free(_) = standing {
             let object = api.get(token, "read this node", NODES, node).await?;
-            let alive = lease::heartbeat(&object, state.conditions.iter().map(|condition| condition.kind));
+            let kinds: Vec<&str> = state.conditions.iter().map(|condition| condition.kind).collect();
+            let alive = lease::heartbeat(&object, &kinds);
             standing = lease::standing(&found, me, alive, now, silent_after);
         }
         match standing {

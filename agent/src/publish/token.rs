@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A token of Kubernetes has one to two kilobytes.
 const LARGEST: u64 = 64 << 10;
-/// The shortest life that Kubernetes gives (`spec.expirationSeconds` of TokenRequest, Kubernetes 1.36.3).
+/// The shortest life that Kubernetes gives (`spec.expirationSeconds` of `TokenRequest`, Kubernetes 1.36.3).
 const SHORTEST_LIFE: i64 = 600;
 
 /// Why there is no token.

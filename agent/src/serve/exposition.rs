@@ -1,6 +1,6 @@
 //! Prometheus' two text formats, written from values that are at hand.
 //!
-//! A registry such as prometheus-client's keeps metrics between scrapes and writes OpenMetrics only; the agent has one value
+//! A registry such as prometheus-client's keeps metrics between scrapes and writes `OpenMetrics` only; the agent has one value
 //! that replaces the whole, and text 0.0.4 differs in counters' and infos' names. Pure; called by [`super::metrics`] and
 //! [`super::route`].
 
@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 /// What a scraper reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// The text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats, read 2026-11-21).
+    /// The text format 0.0.4 (`prometheus.io/docs/instrumenting/exposition_formats`, read 2026-11-21).
     Text,
-    /// `OpenMetrics` 1.0.0 (prometheus.io/docs/specs/om/open_metrics_spec, read 2026-11-21).
+    /// `OpenMetrics` 1.0.0 (`prometheus.io/docs/specs/om/open_metrics_spec`, read 2026-11-21).
     OpenMetrics,
 }
 
@@ -128,8 +128,7 @@ impl<'a> Exposition<'a> {
 
     fn header(&mut self, metric: &Metric) {
         let (name, kind) = match (self.format, metric.kind) {
-            (_, Kind::Gauge) => (metric.name, "gauge"),
-            (Format::Text, Kind::Info) => (metric.name, "gauge"),
+            (_, Kind::Gauge) | (Format::Text, Kind::Info) => (metric.name, "gauge"),
             (Format::Text, Kind::Counter) => (metric.name, "counter"),
             (Format::OpenMetrics, Kind::Counter) => (metric.name.trim_end_matches("_total"), "counter"),
             (Format::OpenMetrics, Kind::Info) => (metric.name.trim_end_matches("_info"), "info"),

@@ -6,11 +6,7 @@ mod words;
 use super::catalogue::{Bucket, Severity, Source};
 pub(crate) use words::Words;
 
-#[allow(clippy::unreadable_literal, reason = "written by the build")]
-mod rules {
-    use super::{Bucket, Fatality, Rule};
-    include!(concat!(env!("OUT_DIR"), "/xid_nvlink5.rs"));
-}
+include!(concat!(env!("OUT_DIR"), "/xid_nvlink5.rs"));
 
 /// NVIDIA's own severity of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

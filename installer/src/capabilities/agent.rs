@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn node(conditions: serde_json::Value) -> Node {
+    fn node(conditions: &serde_json::Value) -> Node {
         serde_json::from_value(json!({"metadata": {"name": "n"}, "status": {"conditions": conditions}})).unwrap()
     }
 
@@ -136,7 +136,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let condition =
             |kind: &str, status: &str, at: &str| json!({"type": kind, "status": status, "lastHeartbeatTime": at});
-        let said = |conditions| report(&node(conditions), now);
+        let said = |conditions: serde_json::Value| report(&node(&conditions), now);
         assert!(said(json!([])).is_err());
         assert!(said(json!([condition("Ready", "True", "2026-11-21T11:59:59Z")])).is_err());
         let old = said(json!([condition("GPUDriverProblem", "False", "2026-11-21T11:00:00Z")]));

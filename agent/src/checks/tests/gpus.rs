@@ -59,7 +59,7 @@ fn sram_errors_past_nvidias_number_want_the_card_examined() {
         gpu.ecc_uncorrected_volatile = Some(3);
     });
     of_first(Health::Healthy, &[], |gpu| {
-        gpu.ecc_sram_threshold_exceeded = Some(false)
+        gpu.ecc_sram_threshold_exceeded = Some(false);
     });
 }
 
@@ -74,10 +74,10 @@ fn retired_pages_count_when_one_waits_or_hardly_another_fits() {
     };
     of_first(Health::Healthy, &[], |gpu| gpu.retired_pages = pages(58, 1, false));
     of_first(Health::Problem, &["page-retirement-limit"], |gpu| {
-        gpu.retired_pages = pages(59, 1, false)
+        gpu.retired_pages = pages(59, 1, false);
     });
     of_first(Health::Problem, &["page-retirement-pending"], |gpu| {
-        gpu.retired_pages = pages(0, 1, true)
+        gpu.retired_pages = pages(0, 1, true);
     });
 }
 
@@ -110,7 +110,7 @@ fn heat_is_judged_by_the_drivers_own_margin_before_the_thresholds() {
         gpu.temperature_margin_celsius = Some(12);
     });
     of_first(Health::Problem, &["temperature-slowdown"], |gpu| {
-        gpu.temperature_margin_celsius = Some(-1)
+        gpu.temperature_margin_celsius = Some(-1);
     });
     of_first(Health::Healthy, &[], |gpu| gpu.memory_temperature_celsius = Some(104));
     of_first(Health::Problem, &["memory-temperature"], |gpu| {
@@ -151,7 +151,7 @@ fn mig_devices_are_compared_with_the_mode() {
         memory_total_bytes: None,
     };
     of_first(Health::Healthy, &["mig-without-devices"], |gpu| {
-        gpu.mig_enabled = Some(true)
+        gpu.mig_enabled = Some(true);
     });
     of_first(Health::Healthy, &[], |gpu| {
         gpu.mig_enabled = Some(true);
@@ -226,10 +226,10 @@ fn add_switch(facts: &mut NodeFacts, manager: &str) {
 fn a_machine_with_switches_needs_its_fabric_manager() {
     expect(Health::Healthy, &[], |facts| add_switch(facts, "active"));
     expect(Health::Problem, &["fabric-manager-inactive"], |facts| {
-        add_switch(facts, "failed")
+        add_switch(facts, "failed");
     });
     expect(Health::Problem, &["fabric-manager-inactive"], |facts| {
-        add_switch(facts, "not installed")
+        add_switch(facts, "not installed");
     });
 }
 
@@ -242,7 +242,7 @@ fn every_state_of_the_fabric_is_told_apart() {
                 status,
                 health_mask,
                 health_summary,
-            })
+            });
         }
     };
     of_first(Health::Healthy, &[], fabric(0, None, None, None));

@@ -19,10 +19,10 @@ fn disk(mount_point: &str, percent: u64, inodes_percent: u64) -> DiskFacts {
 fn a_disk_warns_at_kubelets_own_thresholds() {
     expect(Health::Healthy, &[], |facts| facts.disks = vec![disk("/", 15, 5)]);
     expect(Health::Healthy, &["node-disk-pressure"], |facts| {
-        facts.disks = vec![disk("/", 14, 5)]
+        facts.disks = vec![disk("/", 14, 5)];
     });
     expect(Health::Healthy, &["node-disk-pressure"], |facts| {
-        facts.disks = vec![disk("/", 50, 4)]
+        facts.disks = vec![disk("/", 50, 4)];
     });
     expect(Health::Healthy, &[], |facts| {
         facts.disks = vec![disk("/", 10, 5), disk("/var/lib/containerd", 15, 5), disk("/mnt", 0, 0)];
@@ -47,10 +47,10 @@ fn memory_warns_at_kubelets_and_oomds_own_thresholds() {
     expect(Health::Healthy, &[], memory(100 << 20));
     expect(Health::Healthy, &["node-memory-low"], memory((100 << 20) - 1));
     expect(Health::Healthy, &[], |facts| {
-        facts.pressure.memory_full_avg60 = Some(5999)
+        facts.pressure.memory_full_avg60 = Some(5999);
     });
     expect(Health::Healthy, &["memory-pressure"], |facts| {
-        facts.pressure.memory_full_avg60 = Some(6000)
+        facts.pressure.memory_full_avg60 = Some(6000);
     });
 }
 
@@ -66,7 +66,7 @@ fn what_an_upgrade_left_behind_is_told_before_the_next_boot() {
         })
     };
     expect(Health::Healthy, &["next-kernel-without-module"], |facts| {
-        facts.nvidia.next_kernel = kernel(false)
+        facts.nvidia.next_kernel = kernel(false);
     });
     expect(Health::Healthy, &[], |facts| facts.nvidia.next_kernel = kernel(true));
     expect(Health::Healthy, &["dpkg-interrupted", "reboot-pending"], |facts| {

@@ -149,7 +149,7 @@ mod tests {
             let mut line = b"4,1,1,-;".to_vec();
             for byte in text.bytes() {
                 // msg_add_ext_text, printk.c.
-                if byte < b' ' || byte >= 127 || byte == b'\\' {
+                if !(b' '..127).contains(&byte) || byte == b'\\' {
                     line.extend(format!("\\x{byte:02x}").bytes());
                 } else {
                     line.push(byte);

@@ -33,7 +33,7 @@ fn records_come_one_by_one_and_an_empty_log_ends_the_wait_in_time() {
 #[test]
 fn a_record_wakes_the_one_who_waits() {
     let (mut kmsg, mut kernel) = log();
-    let waiting = std::thread::spawn(move || kmsg.next(Duration::from_secs(60)).unwrap().unwrap().text);
+    let waiting = std::thread::spawn(move || kmsg.next(Duration::from_mins(1)).unwrap().unwrap().text);
     kernel.write_all(b"6,1,1,-;awake\n").unwrap();
     assert_eq!(waiting.join().unwrap(), "awake");
 }
@@ -72,7 +72,7 @@ fn a_file_that_is_no_kernel_log_is_told_and_not_read_for_ever() {
 #[test]
 fn the_age_of_a_record_is_its_distance_on_the_monotonic_clock() {
     let now = Duration::try_from(rustix::time::clock_gettime(ClockId::Monotonic)).unwrap();
-    let minute = Timestamp::now().duration_since(at(now.saturating_sub(Duration::from_secs(60))));
+    let minute = Timestamp::now().duration_since(at(now.saturating_sub(Duration::from_mins(1))));
     assert!((59..=61).contains(&minute.as_secs()), "{minute}");
 }
 

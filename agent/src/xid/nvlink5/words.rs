@@ -1,6 +1,6 @@
 //! The words of XIDs 144 to 150, which `NVLink` 5 has, as they stand. Pure. Called by [`crate::xid`]'s parser of lines.
 //!
-//! Form (analyzing-xid-catalog.html, WORKFLOW_NVLINK5_ERR, read 2026-11-21): `<unit> <Fatal|Nonfatal> <cross contain>
+//! Form (analyzing-xid-catalog.html, `WORKFLOW_NVLINK5_ERR`, read 2026-11-21): `<unit> <Fatal|Nonfatal> <cross contain>
 //! <injected> <link> (<intrInfo> <errorStatus> <errorDebugData…>)`.
 
 use serde::{Deserialize, Serialize};

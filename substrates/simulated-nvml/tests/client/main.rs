@@ -17,6 +17,7 @@ mod health;
 mod installed;
 mod links;
 mod raw;
+#[allow(clippy::panic, reason = "what the fuzzer runs says a broken promise by a panic")]
 #[path = "../../fuzz/scenario_text.rs"]
 mod scenario_text;
 mod series;
