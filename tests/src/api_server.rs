@@ -35,7 +35,7 @@ impl ApiServer {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let [etcd_address, peer, address] = free_addresses();
         let etcd = Command::new(built::outside_program("etcd"))
-            .args(["--name", "one", "--unsafe-no-fsync", "--log-level", "error"])
+            .args(["--name", "one", "--log-level", "error"])
             .arg("--data-dir")
             .arg(folder.path().join("etcd"))
             .args(["--listen-client-urls", &format!("http://{etcd_address}")])
