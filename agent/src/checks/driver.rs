@@ -94,6 +94,12 @@ pub(super) fn broken(facts: &NodeFacts) -> Option<Finding> {
         let message = "the nvidia module is loaded and libnvidia-ml.so.1 cannot be";
         return Some(about(facts, codes::LIBRARY_MISSING, message, cure).with_evidence(detail));
     }
+    if let Some(why) = &nvidia.control_node_denied {
+        let message = format!("this process may not open /dev/nvidiactl: {why}; that says nothing about the GPUs");
+        let cure = "run as root; in a container, give it /dev/nvidiactl and /dev/nvidia* anew: a device cgroup takes them away when \
+                    systemd reloads (NVIDIA/nvidia-container-toolkit#48), and a restart of the container gives them back";
+        return Some(about(facts, codes::NO_PERMISSION, &message, cure));
+    }
     if !nvidia.device_nodes.iter().any(|node| node == "/dev/nvidiactl") {
         let message = "the nvidia module is loaded and /dev/nvidiactl is missing";
         return Some(about(

@@ -180,6 +180,10 @@ fn each_state_of_the_driver_has_its_own_finding() {
         stop(facts, failed(999));
         facts.nvidia.device_nodes.clear();
     });
+    expect(Health::Unknown, &["nvml-no-permission"], |facts| {
+        stop(facts, failed(999));
+        facts.nvidia.control_node_denied = Some("Operation not permitted".into());
+    });
     expect(Health::Problem, &["nvml-init-failed"], |facts| stop(facts, failed(999)));
     expect(Health::Unknown, &["nvml-no-permission"], |facts| stop(facts, failed(4)));
     expect(Health::Problem, &["nvml-unresponsive"], |facts| {
