@@ -11,6 +11,7 @@ mod holders;
 mod labels;
 mod memory;
 mod node;
+mod xids;
 
 use super::exposition::{Exposition, Format};
 use crate::daemon::State;
@@ -25,6 +26,7 @@ pub(super) fn text(state: &State, attribution: Option<&Attribution>, now: Timest
     gpu::write(&mut text, state);
     memory::write(&mut text, state);
     health::write(&mut text, state);
+    xids::write(&mut text, state);
     holders::write(&mut text, state, attribution);
     text.finish()
 }

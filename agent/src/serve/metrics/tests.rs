@@ -169,7 +169,36 @@ fn state(facts: Option<NodeFacts>, gpus: Vec<GpuVerdict>) -> State {
         xids: Vec::new(),
         transitions: Vec::new(),
         notices: Vec::new(),
+        xids: vec![
+            xid(Some(FIRST), 79, 2, 5),
+            // The same GPU's XID in another slot's entry is the same series.
+            xid(Some(FIRST), 79, 1, 4),
+            xid(None, 31, 7, 1),
+        ],
     }
+}
+
+fn xid(uuid: Option<&str>, xid: u32, total: u64, second: i64) -> crate::xid::Count {
+    crate::xid::Count {
+        uuid: uuid.map(str::to_owned),
+        pci_address: Some("0000:c1:00.0".to_owned()),
+        xid,
+        total,
+        this_boot: total,
+        first_seen: at(0),
+        last_seen: at(second),
+        last_line: String::new(),
+    }
+}
+
+#[test]
+fn an_xid_is_counted_by_its_gpu_and_has_the_time_when_it_was_last_seen() {
+    let text = written(&full(), None);
+    let found = values(&text, "bedplate_gpu_xid_total");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[1].contains("UUID=\"GPU-1\"") && found[1].contains("xid=\"79\"") && found[1].ends_with(" 3"), "{found:?}");
+    let last = values(&text, "bedplate_gpu_xid_last_seen_timestamp_seconds");
+    assert!(last[1].ends_with(" 1790000005"), "{last:?}");
 }
 
 /// What a daemon knows before its first pass.
