@@ -35,6 +35,20 @@ pub fn artifacts() -> PathBuf {
     directory
 }
 
+/// The reference of the first image in the artifact directory that begins like this.
+pub fn image(beginning: &str) -> String {
+    let index =
+        std::fs::read_to_string(artifacts().join("index.yaml")).expect("tests/tools/prepare has made the index");
+    // Each entry is one line of JSON behind a dash.
+    let entries = index
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line.strip_prefix("- ")?).ok());
+    let mut names = entries.filter_map(|entry| Some(entry["name"].as_str()?.to_owned()));
+    names
+        .find(|name| name.starts_with(beginning))
+        .expect("the artifact directory has this image")
+}
+
 /// An outside program that `tests/tools/build` made, of the newest set if there are several.
 pub fn outside_program(name: &str) -> PathBuf {
     let folders = std::fs::read_dir(cache()).into_iter().flatten().flatten();

@@ -4,7 +4,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
 use bedplate_tests::built::{Ran, program, repository, run};
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

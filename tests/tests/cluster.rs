@@ -18,11 +18,12 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const NAME: &str = "cluster-test";
 const HOSTS: [&str; 3] = ["gpu-1", "gpu-2", "gpu-3"];
-const GATES: [&str; 3] = [
+const GATES: [&str; 4] = [
+    "agent-reports passed",
     "gpu-allocatable passed",
     "gpu-time-slicing passed",
     "pod-network passed",
@@ -59,10 +60,20 @@ const LIFE: &[(&str, Part)] = &[
     ("a healed host joins, the others are not touched", healed_host_joins),
     ("the kubeconfig is private and works", kubeconfig_works),
     ("a second run changes nothing", no_change),
+    ("status shows a healthy fleet", fleet_is_healthy),
+    (
+        "metrics name each pod on a shared GPU, and the GPU once",
+        pods_on_a_shared_gpu,
+    ),
     ("four changes by hand are named, and nothing else", drifts_are_named),
     ("what was cured stays cured", cured),
+    (
+        "an XID becomes a condition of its node and stands in its way",
+        xid_becomes_a_condition,
+    ),
     ("a dead host is named while the others go on", dead_host_is_named),
     ("a host that has power again is a node again", power_is_back),
+    ("a boot ends what an XID has begun", boot_clears_the_xid),
     ("down removes everything", down),
 ];
 
@@ -260,6 +271,163 @@ fn no_change(cluster: &Cluster<'_>) {
             "{host} was inspected"
         );
     }
+}
+
+/// `bedplate status`, and that it ends with this code.
+fn status(cluster: &Cluster<'_>, code: i32) -> serde_json::Value {
+    let ran = bedplate(cluster.folder, &["--output", "json", "status"]);
+    assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
+    serde_json::from_str(&ran.stdout).expect("one JSON document")
+}
+
+fn fleet_is_healthy(cluster: &Cluster<'_>) {
+    let fleet = status(cluster, 0);
+    let nodes = fleet["nodes"].as_array().expect("a list");
+    let seen: Vec<(&str, &str, usize)> = nodes
+        .iter()
+        .map(|node| {
+            let gpus = node["gpus"].as_array().expect("a list");
+            assert!(gpus.iter().all(|gpu| gpu["health"] == "healthy"), "{node:#}");
+            (text(&node["name"]), text(&node["agent"]["state"]), gpus.len())
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("gpu-1", "reports", 2),
+            ("gpu-2", "reports", 1),
+            ("gpu-3", "reports", 1)
+        ]
+    );
+    let ran = bedplate(cluster.folder, &["status"]);
+    println!("{}", ran.stdout);
+    assert!(ran.stdout.starts_with("NODE"), "{}", ran.stdout);
+}
+
+/// What a node's agent exports, asked on the node itself.
+fn metrics(host: &str) -> String {
+    let request = "exec 3<>/dev/tcp/127.0.0.1/9479 && printf 'GET /metrics HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3";
+    let answer = hosts().ssh(host, &format!("bash -c \"{request}\""));
+    answer.expect("the agent answers")
+}
+
+/// Looks again until `look` has an answer, for a minute at the most.
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let since = Instant::now();
+    loop {
+        match look() {
+            Ok(seen) => return seen,
+            Err(last) => assert!(since.elapsed() < Duration::from_mins(1), "{what}: {last}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn pods_on_a_shared_gpu(cluster: &Cluster<'_>) {
+    let image = built::image("docker.io/library/busybox:");
+    let names = ["share-a", "share-b"];
+    for name in names {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
+            "nodeSelector": {"kubernetes.io/hostname": "gpu-2"}, "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "work", "image": image, "command": ["sleep", "3600"],
+                "resources": {"limits": {"nvidia.com/gpu": 1}}}]}});
+        let file = cluster.folder.join(format!("{name}.json"));
+        std::fs::write(&file, pod.to_string()).expect("the pod can be written");
+        cluster.kubectl(&["apply", "-f", file.to_str().expect("a plain path")]);
+    }
+    cluster.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "pod/share-a",
+        "pod/share-b",
+        "--timeout=60s",
+    ]);
+    let of_pods = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("bedplate_gpu_pod_info{"));
+        lines
+            .filter(|line| line.contains("share-"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (text, pods) = eventually("two pods in the metrics", || {
+        let text = metrics("gpu-2");
+        let pods = of_pods(&text);
+        if pods.len() == 2 {
+            Ok((text, pods))
+        } else {
+            Err(format!("{pods:#?}"))
+        }
+    });
+    println!("{}", pods.join("\n"));
+    let label = |line: &str, name: &str| -> String {
+        let (_, rest) = line.split_once(&format!("{name}=\"")).expect("the label");
+        rest.split('"').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(label(&pods[0], "UUID"), label(&pods[1], "UUID"), "{pods:#?}");
+    assert_ne!(label(&pods[0], "replica"), label(&pods[1], "replica"), "{pods:#?}");
+    assert_ne!(label(&pods[0], "pod"), label(&pods[1], "pod"), "{pods:#?}");
+    let powers = text
+        .lines()
+        .filter(|line| line.starts_with("bedplate_gpu_power_usage_watts{"));
+    assert_eq!(powers.count(), 1, "one GPU, one value, however many pods it has");
+    cluster.kubectl(&["delete", "pod", "share-a", "share-b", "--now"]);
+    eventually("pods that are gone are in no series", || {
+        let pods = of_pods(&metrics("gpu-2"));
+        if pods.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{pods:#?}"))
+        }
+    });
+}
+
+/// Status, reason and message of a node's condition.
+fn condition(cluster: &Cluster<'_>, node: &str, kind: &str) -> (String, String, String) {
+    let one = |field: &str| {
+        let path = format!("jsonpath={{.status.conditions[?(@.type==\"{kind}\")].{field}}}");
+        cluster.kubectl(&["get", "node", node, "-o", &path])
+    };
+    (one("status"), one("reason"), one("message"))
+}
+
+fn xid_becomes_a_condition(cluster: &Cluster<'_>) {
+    assert_eq!(condition(cluster, "gpu-3", "GPUXidProblem").0, "False");
+    let address = hosts().scenario("gpu-3").expect("the host has a scenario").gpus[0].pci_address;
+    // A container that writes the same words is not believed: what is written to the log is never of facility kern.
+    let forged = format!("echo 'NVRM: Xid (PCI:{address}): 79, forged' > /dev/kmsg");
+    hosts()
+        .ssh("gpu-3", &forged)
+        .expect("anybody who is root may write to the log");
+    let line = format!(
+        "<3>NVRM: Xid (PCI:{address}): 119, pid=4711, name=work, Timeout after 6s of waiting for RPC response from GPU0 GSP!"
+    );
+    let since = Instant::now();
+    hosts()
+        .kernel_log("gpu-3", &line)
+        .expect("the kernel can be made to say it");
+    let (reason, message) = eventually("the XID in a condition", || {
+        match condition(cluster, "gpu-3", "GPUXidProblem") {
+            (status, reason, message) if status == "True" => Ok((reason, message)),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    println!(
+        "    from the kernel's record to a condition that kubectl reads: {:.1} s: {reason}: {message}",
+        since.elapsed().as_secs_f32()
+    );
+    assert!(message.contains("119") && !message.contains("79"), "{message}");
+    let fleet = status(cluster, 1);
+    let told = fleet["findings"].to_string();
+    assert!(told.contains("gpu-xid-problem") && told.contains("gpu-3"), "{told}");
+}
+
+fn boot_clears_the_xid(cluster: &Cluster<'_>) {
+    eventually("the condition is False again", || {
+        match condition(cluster, "gpu-3", "GPUXidProblem") {
+            (status, ..) if status == "False" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
 }
 
 /// The name of the object, and the key of its data, in which the plugin's settings are.

@@ -1,7 +1,7 @@
 //! The process that owns NVML, asked over its socket as the agent's daemon does: one session through many passes, every value
 //! of a sick GPU, events between passes, an older library, a call that hangs. The library is the simulated one.
 
-#![allow(clippy::expect_used, reason = "test helpers stand outside #[test]")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
 use bedplate_protocol::facts::{FabricFacts, GpuFacts, RetiredPages};
 use bedplate_tests::built::program;
@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const DRIVER: &str = "580.95.05";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A folder with the library and its scenario.
 struct Nvml(tempfile::TempDir);

@@ -166,7 +166,6 @@ fn state(facts: Option<NodeFacts>, gpus: Vec<GpuVerdict>) -> State {
             last_transition: at(3),
             last_heartbeat: at(10),
         }],
-        xids: Vec::new(),
         transitions: Vec::new(),
         notices: Vec::new(),
         xids: vec![
@@ -196,7 +195,10 @@ fn an_xid_is_counted_by_its_gpu_and_has_the_time_when_it_was_last_seen() {
     let text = written(&full(), None);
     let found = values(&text, "bedplate_gpu_xid_total");
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[1].contains("UUID=\"GPU-1\"") && found[1].contains("xid=\"79\"") && found[1].ends_with(" 3"), "{found:?}");
+    assert!(
+        found[1].contains("UUID=\"GPU-1\"") && found[1].contains("xid=\"79\"") && found[1].ends_with(" 3"),
+        "{found:?}"
+    );
     let last = values(&text, "bedplate_gpu_xid_last_seen_timestamp_seconds");
     assert!(last[1].ends_with(" 1790000005"), "{last:?}");
 }
