@@ -146,6 +146,21 @@ fn value(text: &str, metric: &str, label: &str) -> Option<f64> {
     of.next()?.rsplit_once(' ')?.1.parse().ok()
 }
 
+/// promtool's one objection is to `modelName`, which is dcgm-exporter's own name for the label: dashboards that know that
+/// exporter must find it here.
+fn assert_promtool_accepts(text: &str) {
+    let checked = promtool(&["check", "metrics"], Some(text));
+    let objections: Vec<&str> = checked
+        .stdout
+        .lines()
+        .chain(checked.stderr.lines())
+        .filter(|line| !line.ends_with("label names should be written in 'snake_case' not 'camelCase'"))
+        .collect();
+    assert_eq!(objections, Vec::<&str>::new(), "{text}");
+    // 3 is lint only (promtool 2.42, cmd/promtool/main.go, lintErrExitCode).
+    assert!(matches!(checked.code, Some(0 | 3)), "{:?}", checked.code);
+}
+
 fn promtool(arguments: &[&str], input: Option<&str>) -> Ran {
     let mut command = Command::new("promtool");
     command
@@ -174,12 +189,7 @@ fn promtool(arguments: &[&str], input: Option<&str>) -> Ran {
 fn what_a_daemon_exports_passes_promtool_and_names_each_gpu_once() {
     let daemon = Daemon::begin(folder(), "").ready(&[]);
     let text = daemon.metrics();
-    let checked = promtool(&["check", "metrics"], Some(&text));
-    assert_eq!(
-        (checked.code, checked.stdout.as_str(), checked.stderr.as_str()),
-        (Some(0), "", ""),
-        "{text}"
-    );
+    assert_promtool_accepts(&text);
     for uuid in [FIRST, SECOND] {
         let temperature = text
             .lines()
@@ -194,7 +204,7 @@ fn what_a_daemon_exports_passes_promtool_and_names_each_gpu_once() {
     assert_eq!(value(&text, "bedplate_gpu_nvml_stale_seconds", ""), Some(0.0));
     // No kubelet is here, and that is said, not guessed around.
     assert_eq!(value(&text, "bedplate_gpu_pod_resources_up", ""), Some(0.0));
-    assert!(!text.contains("bedplate_gpu_pod_info"), "{text}");
+    assert!(!text.contains("\nbedplate_gpu_pod_info{"), "{text}");
 
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3";
     let (_, open) = daemon.ask(&["--header", accept], "/metrics");
@@ -249,8 +259,7 @@ fn a_library_that_hangs_leaves_the_metrics_alive_and_their_age_grows() {
         Some(0.0),
         "{text}"
     );
-    let checked = promtool(&["check", "metrics"], Some(&text));
-    assert_eq!(checked.code, Some(0), "{}{text}", checked.stderr);
+    assert_promtool_accepts(&text);
     assert_eq!(daemon.ask(&[], "/livez").0, "200", "the daemon's loop turns on");
     scenario(&daemon.folder, "");
     daemon.until("fresh values", &[], "/metrics", |_, text| stale(text) == 0.0);

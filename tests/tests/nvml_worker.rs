@@ -361,8 +361,8 @@ fn valgrind_finds_no_wrong_access_in_a_pass_over_sick_gpus() {
     let log = nvml.0.path().join("valgrind.log");
     let mut command = Command::new("valgrind");
     command
-        .args(["--error-exitcode=99", "--trace-children=no", "--log-file"])
-        .arg(&log)
+        .args(["--error-exitcode=99", "--trace-children=no"])
+        .arg(format!("--log-file={}", log.display()))
         .arg(program("bedplate-agent"));
     let mut worker = Worker::of(command, &nvml);
     assert_eq!(worker.pass().len(), 2);
