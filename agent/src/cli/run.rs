@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = Config::PATH)]
     config: PathBuf,
+    /// The node's name in its cluster, instead of the configuration's: one configuration then serves a `DaemonSet`'s pods
+    #[arg(long, value_name = "NAME")]
+    node_name: Option<String>,
     /// Only read the configuration and say what is wrong with it
     #[arg(long)]
     check_config: bool,
@@ -27,7 +30,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         let printed = std::io::stdout().write_all(health::markdown().as_bytes());
         return printed.map_or(Exit::Output, |()| Exit::Success).into();
     }
-    let config = match daemon::read::<Config>(&args.config) {
+    let mut config = match daemon::read::<Config>(&args.config) {
         Ok(config) => config,
         Err(error) => {
             if let ConfigError::Mistakes { findings, .. } = &error {
@@ -39,6 +42,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             return Exit::Config.into();
         }
     };
+    if let Some(name) = &args.node_name {
+        config.node_name = Some(name.clone());
+    }
     if args.check_config {
         return ExitCode::SUCCESS;
     }
