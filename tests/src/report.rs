@@ -75,11 +75,14 @@ impl Report {
             .collect()
     }
 
-    /// The codes of a host's findings that nobody accepted.
+    /// The codes of a host's findings that nobody accepted, without the one about the disk: all hosts share that of the
+    /// machine that runs the tests, and how full it is says nothing about what is tested.
     pub fn open_findings(&self, host: &str) -> Vec<&str> {
         let findings = self.host(host)["findings"].as_array().expect("findings is a list");
         let open = findings.iter().filter(|finding| finding["accepted"].is_null());
-        open.map(|finding| text(&finding["code"])).collect()
+        open.map(|finding| text(&finding["code"]))
+            .filter(|code| *code != "node-disk-pressure")
+            .collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each state is a tree that is mounted over `/sys`, `/proc/driver` and `/dev` in a mount namespace of the one process that
 //! looks. Needs root.
 
-#![allow(clippy::expect_used, reason = "test helpers stand outside #[test]")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
 use bedplate_protocol::{Health, Verdict};
 use bedplate_tests::built::{Ran, program, run};
