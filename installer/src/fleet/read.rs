@@ -4,12 +4,19 @@ use super::{Agent, ConditionStatus, Fleet, GPUS, GpuStatus, NodeStatus, SILENT};
 use bedplate_protocol::{Finding, Health, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Conditions that kubelet and its neighbours write; every other type that ends like a problem and has a heartbeat of ours is
 /// an agent's.
 const SUFFIXES: &[&str] = &["Problem", "Unresponsive"];
 const PREFIXES: &[&str] = &["GPU", "NodePressure"];
+
+/// The annotation [`GPUS`], as far as it is shown.
+#[derive(Deserialize)]
+struct Mark {
+    gpus: Vec<GpuStatus>,
+}
 
 /// What these nodes' agents have said, as of `at`.
 pub fn read(nodes: &[Node], at: Timestamp) -> Fleet {
@@ -91,7 +98,8 @@ fn annotation(
     let Some(text) = annotations.and_then(|all| all.get(GPUS)) else {
         return Vec::new();
     };
-    serde_json::from_str(text).unwrap_or_else(|error| {
+    let mark: Result<Mark, _> = serde_json::from_str(text);
+    mark.map(|mark| mark.gpus).unwrap_or_else(|error| {
         findings.push(
             Finding::new(
                 Severity::Warning,
@@ -201,7 +209,7 @@ mod tests {
             }
         }
         serde_json::from_value(json!({
-            "metadata": {"name": name, "annotations": {GPUS: gpus.to_string()}},
+            "metadata": {"name": name, "annotations": {GPUS: json!({"agent": "0.1.0", "gpus": gpus}).to_string()}},
             "status": {"conditions": conditions, "allocatable": {"nvidia.com/gpu": "8", "cpu": "4"}},
         }))
         .unwrap()
