@@ -99,19 +99,22 @@ fn annotation(
         return Vec::new();
     };
     let mark: Result<Mark, _> = serde_json::from_str(text);
-    mark.map(|mark| mark.gpus).unwrap_or_else(|error| {
-        findings.push(
-            Finding::new(
-                Severity::Warning,
-                "gpu-annotation",
-                node,
-                format!("what the annotation {GPUS} says cannot be read: {error}"),
-                "run `bedplate up` again with one release of bedplate, so that agent and installer agree",
-            )
-            .with_evidence(text.chars().take(200).collect::<String>()),
-        );
-        Vec::new()
-    })
+    match mark {
+        Ok(mark) => mark.gpus,
+        Err(error) => {
+            findings.push(
+                Finding::new(
+                    Severity::Warning,
+                    "gpu-annotation",
+                    node,
+                    format!("what the annotation {GPUS} says cannot be read: {error}"),
+                    "run `bedplate up` again with one release of bedplate, so that agent and installer agree",
+                )
+                .with_evidence(text.chars().take(200).collect::<String>()),
+            );
+            Vec::new()
+        }
+    }
 }
 
 /// What keeps this node from work, each with its cure.
