@@ -60,19 +60,19 @@ const LIFE: &[(&str, Part)] = &[
     ("a healed host joins, the others are not touched", healed_host_joins),
     ("the kubeconfig is private and works", kubeconfig_works),
     ("a second run changes nothing", no_change),
+    ("four changes by hand are named, and nothing else", drifts_are_named),
+    ("what was cured stays cured", cured),
+    ("a dead host is named while the others go on", dead_host_is_named),
+    ("a host that has power again is a node again", power_is_back),
     ("status shows a healthy fleet", fleet_is_healthy),
     (
         "metrics name each pod on a shared GPU, and the GPU once",
         pods_on_a_shared_gpu,
     ),
-    ("four changes by hand are named, and nothing else", drifts_are_named),
-    ("what was cured stays cured", cured),
     (
         "an XID becomes a condition of its node and stands in its way",
         xid_becomes_a_condition,
     ),
-    ("a dead host is named while the others go on", dead_host_is_named),
-    ("a host that has power again is a node again", power_is_back),
     ("a boot ends what an XID has begun", boot_clears_the_xid),
     ("down removes everything", down),
 ];
@@ -299,7 +299,8 @@ fn fleet_is_healthy(cluster: &Cluster<'_>) {
             ("gpu-1", "reports", 2),
             ("gpu-2", "reports", 1),
             ("gpu-3", "reports", 1)
-        ]
+        ],
+        "{fleet:#}"
     );
     let ran = bedplate(cluster.folder, &["status"]);
     println!("{}", ran.stdout);
@@ -424,6 +425,7 @@ fn xid_becomes_a_condition(cluster: &Cluster<'_>) {
 }
 
 fn boot_clears_the_xid(cluster: &Cluster<'_>) {
+    hosts().reboot("gpu-3").expect("it boots again");
     eventually("the condition is False again", || {
         match condition(cluster, "gpu-3", "GPUXidProblem") {
             (status, ..) if status == "False" => Ok(()),
