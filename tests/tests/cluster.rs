@@ -73,7 +73,6 @@ const LIFE: &[(&str, Part)] = &[
         "an XID becomes a condition of its node and stands in its way",
         xid_becomes_a_condition,
     ),
-    ("a boot ends what an XID has begun", boot_clears_the_xid),
     ("down removes everything", down),
 ];
 
@@ -422,16 +421,6 @@ fn xid_becomes_a_condition(cluster: &Cluster<'_>) {
     let fleet = status(cluster, 1);
     let told = fleet["findings"].to_string();
     assert!(told.contains("gpu-xid-problem") && told.contains("gpu-3"), "{told}");
-}
-
-fn boot_clears_the_xid(cluster: &Cluster<'_>) {
-    hosts().reboot("gpu-3").expect("it boots again");
-    eventually("the condition is False again", || {
-        match condition(cluster, "gpu-3", "GPUXidProblem") {
-            (status, ..) if status == "False" => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
 }
 
 /// The name of the object, and the key of its data, in which the plugin's settings are.
