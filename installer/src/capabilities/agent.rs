@@ -5,9 +5,10 @@
 use super::gate;
 use super::{Gate, GateResult};
 use crate::cluster::ClusterError;
+use crate::cluster::agents::{self, SILENT};
 use crate::cluster::apply::{AppliedObject, apply, documents};
 use crate::cluster::wait::{Seen, until};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
 use kube::api::Api;
@@ -29,10 +30,6 @@ pub const MANIFESTS: &[(&str, &str)] = &[
 const MANAGER: &str = "bedplate-agent-install";
 /// The agent writes its first conditions after its first pass, seconds after its start.
 const LIMIT: Duration = Duration::from_mins(1);
-/// A healthy agent writes every five minutes; one that has been silent for twice that is not there.
-const SILENT: SignedDuration = SignedDuration::from_mins(10);
-/// What the types of the agent's conditions begin with; the admission policy keeps it to these.
-const CONDITION: &str = "GPU";
 
 const NAME: &str = "agent-reports";
 const PROVES: &str = "every node's agent has written its conditions to its own Node object";
@@ -92,20 +89,11 @@ pub async fn prove(
 
 /// What the agent of a node has said, or why it counts as silent.
 fn report(node: &Node, now: Timestamp) -> Result<String, String> {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let ours: Vec<_> = conditions
-        .filter(|condition| condition.type_.starts_with(CONDITION))
-        .collect();
+    let ours = agents::conditions(node);
     if ours.is_empty() {
         return Err("has no condition of the agent".to_owned());
     }
-    // Kubernetes' types bring another timestamp than ours; both print RFC 3339.
-    let newest = ours
-        .iter()
-        .filter_map(|condition| serde_json::to_value(condition.last_heartbeat_time.as_ref()?).ok())
-        .filter_map(|time| time.as_str()?.parse::<Timestamp>().ok())
-        .max();
-    match newest {
+    match agents::heartbeat(&ours) {
         Some(at) if now.duration_since(at) <= SILENT => {}
         Some(at) => return Err(format!("has been silent since {at}")),
         None => return Err("has no heartbeat of the agent".to_owned()),

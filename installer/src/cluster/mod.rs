@@ -2,6 +2,7 @@
 //!
 //! Server-side apply is never forced, and nothing here writes an object's `.status`. Called by `capabilities/` and `cli/`.
 
+pub mod agents;
 pub mod apply;
 pub mod enrolment;
 pub mod join;

@@ -7,7 +7,7 @@ mod read;
 mod table;
 
 use bedplate_protocol::{Finding, Health, RecommendedAction};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use read::read;
@@ -15,8 +15,6 @@ pub use table::table;
 
 /// The annotation in which an agent keeps its verdict of each GPU.
 pub const GPUS: &str = "bedplate.dev/gpus";
-/// An agent that has nothing to say writes every five minutes; twice that is silence.
-pub const SILENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// All nodes, by name.
 #[derive(Debug, Clone, PartialEq, Serialize)]

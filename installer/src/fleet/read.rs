@@ -1,16 +1,12 @@
 //! From Node objects to a [`Fleet`]. Called through the room's `mod`.
 
-use super::{Agent, ConditionStatus, Fleet, GPUS, GpuStatus, NodeStatus, SILENT};
+use super::{Agent, ConditionStatus, Fleet, GPUS, GpuStatus, NodeStatus};
+use crate::cluster::agents::{self, SILENT};
 use bedplate_protocol::{Finding, Health, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// Conditions that kubelet and its neighbours write; every other type that ends like a problem and has a heartbeat of ours is
-/// an agent's.
-const SUFFIXES: &[&str] = &["Problem", "Unresponsive"];
-const PREFIXES: &[&str] = &["GPU", "NodePressure"];
 
 /// The annotation [`GPUS`], as far as it is shown.
 #[derive(Deserialize)]
@@ -33,10 +29,9 @@ pub fn read(nodes: &[Node], at: Timestamp) -> Fleet {
 fn one(node: &Node, at: Timestamp) -> (NodeStatus, Vec<Finding>) {
     let name = node.metadata.name.clone().unwrap_or_default();
     let conditions: Vec<&NodeCondition> = node.status.iter().flat_map(|s| s.conditions.iter().flatten()).collect();
-    let ours: Vec<&NodeCondition> = conditions.iter().copied().filter(|c| is_ours(&c.type_)).collect();
+    let ours = agents::conditions(node);
     let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-    let last = ours.iter().filter_map(|c| time(c.last_heartbeat_time.as_ref()?)).max();
-    let agent = match last {
+    let agent = match agents::heartbeat(&ours) {
         None => Agent::Absent,
         Some(last) if at.duration_since(last) > SILENT => Agent::Silent { since: last },
         Some(last) => Agent::Reports { last },
@@ -56,10 +51,6 @@ fn one(node: &Node, at: Timestamp) -> (NodeStatus, Vec<Finding>) {
     (status, findings)
 }
 
-fn is_ours(kind: &str) -> bool {
-    PREFIXES.iter().any(|prefix| kind.starts_with(prefix)) && SUFFIXES.iter().any(|suffix| kind.ends_with(suffix))
-}
-
 fn not_false(condition: &NodeCondition) -> Option<ConditionStatus> {
     let health = match condition.status.as_str() {
         "False" => return None,
@@ -71,13 +62,8 @@ fn not_false(condition: &NodeCondition) -> Option<ConditionStatus> {
         health,
         reason: condition.reason.clone().unwrap_or_default(),
         message: condition.message.clone().unwrap_or_default(),
-        since: condition.last_transition_time.as_ref().and_then(time),
+        since: condition.last_transition_time.as_ref().and_then(agents::time),
     })
-}
-
-/// Kubernetes' types bring a timestamp of their own; both print RFC 3339.
-fn time(time: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) -> Option<Timestamp> {
-    serde_json::to_value(time).ok()?.as_str()?.parse().ok()
 }
 
 fn allocatable(node: &Node) -> u64 {
@@ -265,13 +251,5 @@ mod tests {
         let fleet = fleet(&[node("a", Some(NOW), Some("GPUUnresponsive"), &json!("?"))]);
         let codes: Vec<&str> = fleet.findings.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, ["gpu-annotation", "gpu-unresponsive"]);
-    }
-
-    #[test]
-    fn a_condition_of_somebody_else_is_not_ours() {
-        for kind in ["MemoryPressure", "Ready", "KernelDeadlock", "GpuMemWatch"] {
-            assert!(!is_ours(kind), "{kind}");
-        }
-        assert!(is_ours("NodePressureProblem") && is_ours("GPUXidProblem"));
     }
 }
