@@ -4,6 +4,7 @@
 
 mod accept;
 mod agent;
+mod codes;
 mod files;
 mod gpu;
 mod kubernetes;
@@ -17,6 +18,7 @@ mod subnet;
 
 pub use accept::Accept;
 pub use agent::AgentSpec;
+pub use codes::CODES;
 pub use files::{NamedFile, NamedFiles, check_key};
 pub use gpu::{GpuSpec, TimeSlicing};
 pub use kubernetes::{Conntrack, ContainerdSpec, KubeletSpec, KubernetesSpec};
@@ -37,65 +39,6 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// The deepest nesting of brackets and indentation that is read. The deepest legal key is at 5.
 const MAX_DEPTH: usize = 64;
-
-/// The codes of this room's findings, with a line of explanation each.
-pub const CODES: &[(&str, Severity, &str)] = &[
-    (
-        "config-syntax",
-        Severity::Error,
-        "The cluster file is not YAML, or holds no table of keys.",
-    ),
-    (
-        "config-unknown-key",
-        Severity::Error,
-        "A key that bedplate does not know; the nearest known one is suggested.",
-    ),
-    (
-        "config-missing-key",
-        Severity::Error,
-        "A key without which nothing can be done.",
-    ),
-    (
-        "config-wrong-type",
-        Severity::Error,
-        "A value of another type than the key wants.",
-    ),
-    (
-        "config-bad-value",
-        Severity::Error,
-        "A value of the right type that cannot be used.",
-    ),
-    (
-        "config-duplicate",
-        Severity::Error,
-        "Two nodes with one name or one address, or one code accepted twice.",
-    ),
-    (
-        "config-overlap",
-        Severity::Error,
-        "Pod subnet, service subnet and node addresses overlap.",
-    ),
-    (
-        "config-unsupported",
-        Severity::Error,
-        "Legal, but more than this version can do.",
-    ),
-    (
-        "config-unreadable-file",
-        Severity::Error,
-        "A file or folder that the cluster file names cannot be read.",
-    ),
-    (
-        "config-key-permissions",
-        Severity::Warning,
-        "A private key that other users of this machine can read.",
-    ),
-    (
-        "config-unknown-code",
-        Severity::Warning,
-        "`accept` names a finding that no check of this version makes.",
-    ),
-];
 
 /// Everything a cluster file says, checked.
 #[derive(Debug, Clone, PartialEq)]
