@@ -182,11 +182,13 @@ pub enum StepKind {
     },
     /// kubelet on this host answers its health endpoint.
     KubeletHealthy,
-    /// A file, 0600, holds a service account's token that is bound to this node and still lives for a while. Who uses it may
-    /// renew it in place, so it is judged by its claims, never by its text.
+    /// One of two files, 0600, holds a service account's token that is bound to this node and still lives for a while. Who uses
+    /// it renews it, so it is judged by its claims, never by its text.
     ServiceAccountToken {
-        /// Absolute.
+        /// Where it is delivered, absolute.
         path: String,
+        /// Where who uses it keeps the one that it has asked for itself, absolute.
+        renewed: String,
         /// A new token, written only where there is none that will do.
         token: Content,
         /// Whom it must speak for and how long.

@@ -47,6 +47,8 @@ impl PublishError {
 /// What has been written, and what is waiting.
 pub(super) struct Publisher {
     config: Kubernetes,
+    /// Where the token that somebody else has made may be.
+    delivered: Vec<PathBuf>,
     renewed: PathBuf,
     api: Option<Api>,
     written: Written,
@@ -66,6 +68,7 @@ impl Publisher {
     pub(super) fn new(config: Kubernetes, state_directory: &Path, started: Timestamp) -> Self {
         let now = Instant::now();
         Self {
+            delivered: token::delivered(&config.token_file, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref()),
             renewed: token::renewed(state_directory),
             config,
             api: None,
@@ -108,9 +111,9 @@ impl Publisher {
     pub(super) async fn pass(&mut self, state: &State) -> Result<(), PublishError> {
         let now = Timestamp::now();
         let node = state.node_name.as_str();
-        let files = [self.config.token_file.as_path(), &self.renewed];
-        let files = if self.config.renew { &files[..] } else { &files[..1] };
-        let token = Token::newest(files, node, now)?;
+        let renewed = self.config.renew.then_some(self.renewed.as_path());
+        let files: Vec<&Path> = self.delivered.iter().map(PathBuf::as_path).chain(renewed).collect();
+        let token = Token::newest(&files, node, now)?;
         let api = match self.api.take() {
             Some(api) => api,
             None => Api::new(&self.config.api_server, &self.config.ca_file)?,

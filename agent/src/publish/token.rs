@@ -8,6 +8,7 @@ use bedplate_protocol::SecretString;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -158,6 +159,16 @@ pub(super) fn keep(answer: &Value, file: &Path) -> Result<Token, String> {
     Ok(token)
 }
 
+/// Where a token that somebody else has made may be: in the file, and, as a unit's credential of the file's name, in systemd's
+/// `$CREDENTIALS_DIRECTORY` (systemd.exec(5), since systemd 247). The file comes with both: an older systemd knows no
+/// credentials, and a credential is that of the unit's start.
+pub(super) fn delivered(file: &Path, credentials: Option<&OsStr>) -> Vec<PathBuf> {
+    let credential = credentials
+        .zip(file.file_name())
+        .map(|(directory, name)| Path::new(directory).join(name));
+    std::iter::once(file.to_owned()).chain(credential).collect()
+}
+
 /// Where renewed tokens are: beside what else survives a restart, because what systemd loads as a credential cannot be written.
 pub(super) fn renewed(state_directory: &Path) -> PathBuf {
     state_directory.join("token")
@@ -191,6 +202,17 @@ mod tests {
         let token = newest(10).unwrap();
         assert_eq!((token.expires, token.renewal()), (at(2000), at(1500)));
         assert!(matches!(newest(2000), Err(TokenError::Expired(_))));
+    }
+
+    #[test]
+    fn a_token_is_delivered_as_a_file_and_where_systemd_can_as_a_credential_of_its_name() {
+        let file = Path::new("/etc/bedplate/agent-token");
+        assert_eq!(delivered(file, None), [file]);
+        let credential = Path::new("/run/credentials/bedplate-agent.service/agent-token");
+        assert_eq!(
+            delivered(file, credential.parent().map(Path::as_os_str)),
+            [file, credential]
+        );
     }
 
     #[test]

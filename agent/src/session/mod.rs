@@ -4,18 +4,18 @@
 //! on; it ends when the stream ends or is no longer a sequence of frames.
 
 mod follow;
+mod hello;
 mod refusal;
 
 use crate::apply::{self, ApplyError, Layout};
 use crate::once;
 use crate::store::ArtifactStore;
 use bedplate_protocol::frame::{self, FrameError};
-use bedplate_protocol::{Finding, Hello, Mode, NodePlan, PROTOCOL_MAX, PROTOCOL_MIN, Request, Response, RunId};
-use bedplate_protocol::{SecretString, Severity, Sha256Hex};
+use bedplate_protocol::{Finding, Mode, NodeFacts, NodePlan, Request, Response, RunId};
+use bedplate_protocol::{SecretString, Severity};
 use refusal::refusal;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -36,6 +36,8 @@ pub(crate) struct Session<R, W> {
     input: R,
     output: W,
     layout: Layout,
+    /// The facts of the answer before this request, if that was one.
+    answered: Option<Box<NodeFacts>>,
     /// Runs that only look are carried out in this process.
     looking: BTreeMap<RunId, JoinHandle<()>>,
 }
@@ -47,6 +49,7 @@ impl<R: Read, W: Write> Session<R, W> {
             input,
             output,
             layout: Layout::new(Path::new("/")),
+            answered: None,
             looking: BTreeMap::new(),
         }
     }
@@ -88,16 +91,20 @@ impl<R: Read, W: Write> Session<R, W> {
     }
 
     fn answer(&mut self, request: Request) -> Result<(), SessionError> {
+        let answered = self.answered.take();
         let response = match request {
             Request::Hello {
                 protocol_min,
                 protocol_max,
-            } => self.hello(protocol_min, protocol_max),
-            Request::Facts => Response::Facts {
-                facts: Box::new(crate::host::read_facts(Path::new("/"))),
-            },
+            } => hello::answer(&self.layout, protocol_min, protocol_max),
+            Request::Facts => {
+                let facts = Box::new(crate::host::read_facts(Path::new("/")));
+                self.answered = Some(facts.clone());
+                Response::Facts { facts }
+            }
             Request::Check { expect } => {
-                let facts = crate::host::read_facts(Path::new("/"));
+                // Asked for both, the installer gets the judgement of the very facts that it was shown, for one look at NVML.
+                let facts = answered.unwrap_or_else(|| Box::new(crate::host::read_facts(Path::new("/"))));
                 Response::Verdict {
                     verdict: once::judge(&facts, expect.as_ref()),
                 }
@@ -141,36 +148,6 @@ impl<R: Read, W: Write> Session<R, W> {
             Request::AdminKubeconfig => self.admin_kubeconfig(),
         };
         self.say(&response)
-    }
-
-    fn hello(&self, theirs_min: u32, theirs_max: u32) -> Response {
-        if theirs_min > PROTOCOL_MAX || theirs_max < PROTOCOL_MIN {
-            let message = format!(
-                "the installer speaks protocol {theirs_min} to {theirs_max}, this agent {PROTOCOL_MIN} to {PROTOCOL_MAX}"
-            );
-            return refusal("protocol", message, "use the agent and the installer of one release");
-        }
-        let sha256 = match own_hash() {
-            Ok(sha256) => sha256,
-            Err(error) => {
-                return refusal(
-                    "own-file",
-                    format!("the agent cannot read its own file: {error}"),
-                    "mount /proc",
-                );
-            }
-        };
-        Response::Hello(Hello {
-            protocol_min: PROTOCOL_MIN,
-            protocol_max: PROTOCOL_MAX,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sha256,
-            target: format!("{}-linux-gnu", std::env::consts::ARCH),
-            boot_id: apply::boot_id(&self.layout),
-            uid: rustix::process::geteuid().as_raw(),
-            // A host whose systemd cannot be asked has no unit of ours at work.
-            active_run: apply::active_run(&self.layout).unwrap_or_default(),
-        })
     }
 
     fn apply(&mut self, plan: NodePlan) -> Response {
@@ -250,19 +227,6 @@ impl<R: Read, W: Write> Session<R, W> {
                 format!("{} cannot be read: {error}", path.display()),
                 "ask a control-plane host, after `kubeadm init phase kubeconfig all`",
             ),
-        }
-    }
-}
-
-fn own_hash() -> io::Result<Sha256Hex> {
-    // The link works when the file itself is unlinked already, as preflight's is.
-    let mut file = File::open("/proc/self/exe")?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Sha256Hex::from_hasher(hasher)),
-            count => hasher.update(&buffer[..count]),
         }
     }
 }

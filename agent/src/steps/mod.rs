@@ -189,7 +189,9 @@ pub(crate) fn inspect(spec: &StepKind, context: &Context<'_>) -> Result<State, S
         StepKind::KubeadmInitPhase { phase, .. } => kubeadm_init_phase::inspect(phase, context),
         StepKind::KubeadmJoin { server, .. } => kubeadm_join::inspect(server, context),
         StepKind::KubeletHealthy => Ok(kubelet_healthy::inspect()),
-        StepKind::ServiceAccountToken { path, claims, .. } => service_account_token::inspect(path, claims, context),
+        StepKind::ServiceAccountToken {
+            path, renewed, claims, ..
+        } => service_account_token::inspect(path, renewed, claims, context),
     }
 }
 
@@ -223,6 +225,8 @@ pub(crate) fn change(spec: &StepKind, context: &Context<'_>) -> Result<(), StepE
         StepKind::KubeadmInitPhase { phase, config } => kubeadm_init_phase::change(phase, config, context),
         StepKind::KubeadmJoin { config, server } => kubeadm_join::change(config, server, context),
         StepKind::KubeletHealthy => kubelet_healthy::change(context),
-        StepKind::ServiceAccountToken { path, token, .. } => service_account_token::change(path, token, context),
+        StepKind::ServiceAccountToken {
+            path, renewed, token, ..
+        } => service_account_token::change(path, renewed, token, context),
     }
 }

@@ -1,7 +1,7 @@
 //! A service account's token in a file: bound to this node, and alive for a while yet.
 //!
-//! The token is renewed in place by who uses it, so `inspect` reads its claims and never compares it. It does not verify the
-//! signature: the API server does, at every request. Never shows a token, whole or in part.
+//! Who uses the token renews it into a file of its own, so `inspect` is content with either, reads their claims and never compares
+//! them. It does not verify the signature: the API server does, at every request. Never shows a token, whole or in part.
 
 use super::{Context, State, StepError};
 use base64::Engine as _;
@@ -37,32 +37,63 @@ struct Object {
     uid: String,
 }
 
-pub(super) fn inspect(path: &str, claims: &TokenClaims, context: &Context<'_>) -> Result<State, StepError> {
+pub(super) fn inspect(
+    path: &str,
+    renewed: &str,
+    claims: &TokenClaims,
+    context: &Context<'_>,
+) -> Result<State, StepError> {
     let wanted = format!(
         "a token of {}/{} that is bound to node {}",
         claims.namespace, claims.service_account, claims.node
     );
-    let place = context.at(path);
-    let text = match fs::read_to_string(&place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::differs("no such file", wanted)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(State::differs("no token", wanted)),
-        text => text.map_err(StepError::io(&place, "read"))?,
+    let delivered = read(path, context)?;
+    let renewed = read(renewed, context)?;
+    // A token that others can read is to be replaced, whatever else there is.
+    for bits in [&delivered, &renewed].into_iter().filter_map(|file| file.mode) {
+        if bits != MODE {
+            return Ok(State::differs(format!("mode {bits:04o}"), format!("mode {MODE:04o}")));
+        }
+    }
+    let now = Timestamp::now();
+    let why = |file: &TokenFile| match &file.text {
+        Some(text) => difference(text, claims, now),
+        None => Some("no such file".to_owned()),
     };
-    if let Some(difference) = difference(&text, claims, Timestamp::now()) {
-        return Ok(State::differs(difference, wanted));
-    }
-    let metadata = fs::metadata(&place).map_err(StepError::io(&place, "read"))?;
-    let bits = metadata.permissions().mode() & 0o7777;
-    if bits != MODE {
-        return Ok(State::differs(format!("mode {bits:04o}"), format!("mode {MODE:04o}")));
-    }
-    Ok(State::Holds)
+    Ok(match (why(&delivered), why(&renewed)) {
+        (None, _) | (_, None) => State::Holds,
+        (Some(difference), _) => State::differs(difference, wanted),
+    })
 }
 
-pub(super) fn change(path: &str, token: &Content, context: &Context<'_>) -> Result<(), StepError> {
+/// A file that may be there.
+struct TokenFile {
+    text: Option<String>,
+    mode: Option<u32>,
+}
+
+fn read(path: &str, context: &Context<'_>) -> Result<TokenFile, StepError> {
+    let place = context.at(path);
+    let text = match fs::read(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(TokenFile { text: None, mode: None }),
+        // What is no text is no token.
+        text => String::from_utf8_lossy(&text.map_err(StepError::io(&place, "read"))?).into_owned(),
+    };
+    let metadata = fs::metadata(&place).map_err(StepError::io(&place, "read"))?;
+    Ok(TokenFile {
+        text: Some(text),
+        mode: Some(metadata.permissions().mode() & 0o7777),
+    })
+}
+
+pub(super) fn change(path: &str, renewed: &str, token: &Content, context: &Context<'_>) -> Result<(), StepError> {
+    if read(renewed, context)?.mode.is_some_and(|bits| bits != MODE) {
+        let place = context.at(renewed);
+        crate::durable::remove(&place).map_err(StepError::io(&place, "removed"))?;
+    }
     let place = context.at(path);
     if let Some(parent) = place.parent() {
-        crate::durable::directory(parent, 0o700).map_err(StepError::io(parent, "created"))?;
+        crate::durable::directory(parent, 0o755).map_err(StepError::io(parent, "created"))?;
     }
     let token = context.resolve(token)?;
     crate::durable::write(&place, token.as_bytes(), MODE).map_err(StepError::io(&place, "written"))
@@ -110,6 +141,10 @@ fn payload(token: &str) -> Option<Payload> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::Layout;
+    use crate::store::ArtifactStore;
+    use crate::values::Values;
+    use bedplate_protocol::{Mode, RunId};
 
     fn claims() -> TokenClaims {
         TokenClaims {
@@ -162,6 +197,42 @@ mod tests {
             assert!(told.contains(reason), "{reason}: {told}");
             assert!(text.is_empty() || !told.contains(text.trim()), "{told}");
         }
+    }
+
+    const DELIVERED: &str = "/etc/agent-token";
+    const RENEWED: &str = "/var/lib/agent/token";
+
+    #[test]
+    fn a_renewed_token_is_as_good_as_a_delivered_one_and_one_that_others_can_read_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::new(root.path());
+        let context = Context {
+            layout: &layout,
+            mode: Mode::Change,
+            values: &Values::load(&layout, &RunId::new("r1").unwrap()).unwrap(),
+            store: &ArtifactStore::new(layout.artifacts()),
+            waiting: &|_, _| (),
+        };
+        let far = Timestamp::now().as_second() + 24 * 3600;
+        let look = || inspect(DELIVERED, RENEWED, &claims(), &context).unwrap();
+        let deliver = |expires| {
+            let token = Content::text(token("a1", "gpu-1", "n1", expires));
+            change(DELIVERED, RENEWED, &token, &context).unwrap();
+        };
+        assert!(matches!(look(), State::Differs { .. }), "there is none");
+        deliver(far);
+        assert!(matches!(look(), State::Holds));
+        deliver(1000);
+        assert!(matches!(look(), State::Differs { .. }), "it has expired");
+        let renewed = context.at(RENEWED);
+        crate::durable::directory(renewed.parent().unwrap(), 0o700).unwrap();
+        crate::durable::write(&renewed, token("a1", "gpu-1", "n1", far).as_bytes(), 0o600).unwrap();
+        assert!(matches!(look(), State::Holds));
+        fs::set_permissions(&renewed, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(look(), State::Differs { .. }), "its group can read it");
+        deliver(far);
+        assert!(matches!(look(), State::Holds));
+        assert!(!renewed.exists());
     }
 
     proptest::proptest! {

@@ -13,7 +13,10 @@ pub const AGENT_TOKEN: &str = "agent-token";
 
 const CONFIG: &str = "/etc/bedplate/agent.yaml";
 const CA: &str = "/etc/bedplate/cluster-ca.crt";
-const TOKEN: &str = "/var/lib/bedplate/agent/token";
+/// Where a run delivers the token; the unit loads it as a credential.
+const TOKEN: &str = "/etc/bedplate/agent-token";
+/// Where the agent keeps the tokens that it has asked for itself: its `stateDirectory`.
+const RENEWED: &str = "/var/lib/bedplate/agent/token";
 /// A unit on the host and not a pod: it must report when kubelet and containerd are broken. `{program}` is the agent's path.
 const UNIT: &str = include_str!("bedplate-agent.service");
 
@@ -63,6 +66,7 @@ pub fn agent(
         file(CA, identity.ca.clone()),
         StepSpec::new(StepKind::ServiceAccountToken {
             path: TOKEN.to_owned(),
+            renewed: RENEWED.to_owned(),
             token: Content(vec![Part::ValueRef(AGENT_TOKEN.to_owned())]),
             claims: identity.claims.clone(),
         }),

@@ -13,12 +13,15 @@ const CONFIG: &str = "/etc/kubernetes/bedplate-kubeadm.yaml";
 /// The phases of `kubeadm init` in its own order (`kubeadm init --help`, v1.36.3), without `preflight` (bedplate's own has
 /// run, and kubeadm's refuses a host on which a phase was carried out), `wait-control-plane` (part of the first phase that
 /// needs the API), `upload-certs` (no second server) and `show-join-command`.
-const PHASES: &[&str] = &[
+const TO_KUBELET: &[&str] = &[
     "certs all",
     "kubeconfig all",
     "etcd local",
     "control-plane all",
     "kubelet-start",
+];
+/// The phases that need the API server.
+const WITH_API: &[&str] = &[
     "upload-config all",
     "mark-control-plane",
     "bootstrap-token",
@@ -26,18 +29,25 @@ const PHASES: &[&str] = &[
     "addon all",
 ];
 
-pub(super) fn steps(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, PlanError> {
+/// All phases. kubelet takes seconds to start the API server, and `meanwhile` is what there is to do in them.
+pub(super) fn steps(site: &Site<'_>, node: &NodeSpec, meanwhile: Vec<StepSpec>) -> Result<Vec<StepSpec>, PlanError> {
     let facts = facts_of(site, node)?;
     let file = StepKind::File {
         path: CONFIG.to_owned(),
         mode: 0o600,
         content: Content::text(config(site, node, facts)),
     };
-    let phases = PHASES.iter().map(|phase| StepKind::KubeadmInitPhase {
-        phase: (*phase).to_owned(),
-        config: CONFIG.to_owned(),
-    });
-    Ok(std::iter::once(file).chain(phases).map(StepSpec::new).collect())
+    let phase = |phase: &&str| {
+        StepSpec::new(StepKind::KubeadmInitPhase {
+            phase: (*phase).to_owned(),
+            config: CONFIG.to_owned(),
+        })
+    };
+    let mut steps = vec![StepSpec::new(file)];
+    steps.extend(TO_KUBELET.iter().map(phase));
+    steps.extend(meanwhile);
+    steps.extend(WITH_API.iter().map(phase));
+    Ok(steps)
 }
 
 /// Four documents, each written as JSON, which YAML contains.

@@ -99,8 +99,10 @@ pub fn node(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodePla
 
 /// The plan of the node that the cluster begins with.
 pub fn founder(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodePlan, PlanError> {
-    let mut steps = host_steps(site, node)?;
-    steps.extend(kubeadm_init::steps(site, node)?);
+    let mut steps = software_steps(site, node)?;
+    let (control_plane, others) = software::images(site, node)?;
+    steps.extend(control_plane);
+    steps.extend(kubeadm_init::steps(site, node, others)?);
     steps.push(StepSpec::new(StepKind::KubeletHealthy));
     Ok(assemble(node, run, steps))
 }
@@ -124,13 +126,20 @@ pub fn join(site: &Site<'_>, node: &NodeSpec, run: &RunHeader) -> Result<NodePla
     Ok(assemble(node, run, steps))
 }
 
-/// What every node needs before kubeadm: kernel, programs, containerd, kubelet, images.
+/// What a worker needs before kubeadm: kernel, programs, containerd, kubelet, images.
 pub fn host_steps(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, PlanError> {
+    let mut steps = software_steps(site, node)?;
+    let (control_plane, others) = software::images(site, node)?;
+    steps.extend(control_plane.into_iter().chain(others));
+    Ok(steps)
+}
+
+/// Everything but images.
+fn software_steps(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, PlanError> {
     let mut steps = system::steps();
     steps.extend(software::programs(site, node)?);
     steps.extend(containerd::steps(site, node, facts_of(site, node)?)?);
     steps.extend(kubelet::steps());
-    steps.extend(software::images(site, node)?);
     Ok(steps)
 }
 

@@ -73,22 +73,23 @@ pub(super) fn programs(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>
     Ok(steps)
 }
 
-pub(super) fn images(site: &Site<'_>, node: &NodeSpec) -> Result<Vec<StepSpec>, PlanError> {
-    pause(site, node)?;
+/// The images of the static pods that make a control plane, with the sandbox that they run in, and all others of the node.
+pub(super) fn images(site: &Site<'_>, node: &NodeSpec) -> Result<(Vec<StepSpec>, Vec<StepSpec>), PlanError> {
+    let pause = pause(site, node)?;
     let roles = roles(node);
-    Ok(site
-        .index
-        .images
-        .iter()
-        .filter(|image| wanted(&image.roles, &roles))
-        .map(|image| {
-            StepSpec::new(StepKind::Image {
-                reference: image.name.clone(),
-                artifact: image.sha256.clone(),
-                config_digest: image.config_digest.clone(),
-            })
-        })
-        .collect())
+    let images = site.index.images.iter().filter(|image| wanted(&image.roles, &roles));
+    let (control_plane, others): (Vec<&Image>, Vec<&Image>) =
+        images.partition(|image| image.roles == [Role::ControlPlane] || image.name == pause.name);
+    let steps = |images: Vec<&Image>| images.into_iter().map(image_step).collect();
+    Ok((steps(control_plane), steps(others)))
+}
+
+fn image_step(image: &Image) -> StepSpec {
+    StepSpec::new(StepKind::Image {
+        reference: image.name.clone(),
+        artifact: image.sha256.clone(),
+        config_digest: image.config_digest.clone(),
+    })
 }
 
 /// The pause image that the index has for this node.

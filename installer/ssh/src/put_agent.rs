@@ -42,6 +42,10 @@ impl Layout {
         })
     }
 
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
     /// The agent with this hash.
     pub fn agent_path(&self, sha256: &Sha256Hex) -> String {
         format!("{}/{sha256}/bedplate-agent", self.root)
@@ -91,7 +95,7 @@ impl Connection {
     }
 
     /// The agent if it is there; an error if this host could not run it. Copies nothing.
-    pub(crate) async fn find_agent(&self, agent: &AgentBinary, layout: &Layout) -> Result<Option<Deployed>, SshError> {
+    async fn find_agent(&self, agent: &AgentBinary, layout: &Layout) -> Result<Option<Deployed>, SshError> {
         let hash = agent.sha256().as_str();
         let doing = "looking for the agent";
         let output = exec::run(self, doing, INSPECT, &[&layout.root, hash], &[]).await?;
@@ -114,7 +118,7 @@ impl Connection {
     }
 }
 
-fn judge_platform(host: &str, agent: &AgentBinary, machine: &str, libc: &str) -> Result<(), SshError> {
+pub(crate) fn judge_platform(host: &str, agent: &AgentBinary, machine: &str, libc: &str) -> Result<(), SshError> {
     if machine != agent.architecture().as_str() {
         return Err(SshError::WrongArchitecture {
             host: host.into(),
