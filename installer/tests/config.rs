@@ -9,7 +9,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 fn parse(file: &str, text: &str) -> Result<Parsed, Mistakes> {
-    let codes: Vec<&str> = preflight::CODES.iter().map(|(code, _, _)| *code).collect();
+    let codes = preflight::codes();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let around = Surroundings {
         home: Path::new("/home/anna"),
         folder: Path::new("/site"),

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn spec() -> ClusterSpec {
-    let codes: Vec<&str> = preflight::CODES.iter().map(|(code, _, _)| *code).collect();
+    let codes = preflight::codes();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let around = Surroundings {
         home: Path::new("/root"),
         folder: Path::new("/"),

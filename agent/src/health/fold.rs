@@ -30,6 +30,8 @@ pub(crate) struct Fold {
     pub(super) memory: Memory,
     /// When it was last told the time.
     pub(super) at: Option<Timestamp>,
+    /// When it was first told the time, and for how long before that there was no fold: that is no silence of a sense.
+    pub(super) begun: Option<(Timestamp, SignedDuration)>,
 }
 
 impl Fold {
@@ -40,6 +42,7 @@ impl Fold {
             interval,
             memory,
             at: None,
+            begun: None,
         }
     }
 
@@ -152,6 +155,11 @@ impl Fold {
         // A clock that was set back does not make anything look younger than it is.
         let at = self.at.map_or(at, |before| before.max(at));
         self.at = Some(at);
+        let before = self.memory.told.replace(at);
+        self.begun.get_or_insert_with(|| {
+            let away = before.map_or(SignedDuration::ZERO, |before| at.duration_since(before));
+            (at, away.max(SignedDuration::ZERO))
+        });
         self.judge(at);
     }
 

@@ -6,7 +6,7 @@ use super::sight::is_about;
 use super::transition::{camel_case, cut};
 use super::{Condition, Fold, Mode, Sense, Status};
 use bedplate_protocol::{Finding, GpuVerdict, Health, RecommendedAction, Severity, Verdict};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Silence of so many intervals is a fault: one pass may be late, two may be unlucky.
 const SILENT: i32 = 3;
@@ -173,12 +173,17 @@ impl Fold {
         }
     }
 
-    /// Since when a sense has not looked, where that is too long ago.
+    /// Since when a sense has not looked, where that is too long ago. Time in which there was no agent does not count: what it
+    /// knew before a restart stands until it has had the time to look.
     fn silent_since(&self, sense: Sense, at: Timestamp) -> Option<Timestamp> {
-        match self.memory.looked.get(&sense) {
-            None => Some(at),
-            Some(looked) => (at.duration_since(*looked) > self.interval * SILENT).then_some(*looked),
-        }
+        let Some(looked) = self.memory.looked.get(&sense) else {
+            return Some(at);
+        };
+        let away = match self.begun {
+            Some((begun, away)) if *looked < begun => away,
+            _ => SignedDuration::ZERO,
+        };
+        (at.duration_since(*looked) - away > self.interval * SILENT).then_some(*looked)
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct Memory {
     /// The status of each condition, and since when.
     #[serde(default)]
     pub(super) statuses: BTreeMap<String, Since>,
+    /// When the fold was last told the time. Of the same moment as all else here.
+    #[serde(default)]
+    pub(super) told: Option<Timestamp>,
     /// When each sense last looked.
     #[serde(default)]
     pub(super) looked: BTreeMap<Sense, Timestamp>,

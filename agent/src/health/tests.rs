@@ -331,6 +331,28 @@ fn a_restart_keeps_what_holds_since_when_and_the_numbers_of_transitions() {
 }
 
 #[test]
+fn time_in_which_no_agent_ran_is_no_silence_and_a_status_outlives_it() {
+    let mut before = fold();
+    before.observe(at(0), &verdict(vec![]), &whole());
+    let text = serde_json::to_string(before.memory()).unwrap();
+    let mut after = Fold::new(Vec::new(), TEN, serde_json::from_str(&text).unwrap());
+    after.tick(at(1000));
+    assert_eq!(status(&after, "GPUXidProblem"), Status::False);
+    // Having had the time to look and not looked is silence, restart or not.
+    after.tick(at(1030));
+    assert_eq!(status(&after, "GPUXidProblem"), Status::False);
+    after.tick(at(1031));
+    assert_eq!(status(&after, "GPUXidProblem"), Status::Unknown);
+    // What was silent before is so after.
+    let text = serde_json::to_string(after.memory()).unwrap();
+    let mut again = Fold::new(Vec::new(), TEN, serde_json::from_str(&text).unwrap());
+    again.tick(at(5000));
+    assert_eq!(status(&again, "GPUXidProblem"), Status::Unknown);
+    again.observe(at(5001), &verdict(vec![]), &whole());
+    assert_eq!(status(&again, "GPUXidProblem"), Status::False);
+}
+
+#[test]
 fn every_row_of_the_table_can_be_raised_and_cleared() {
     for row in REASONS {
         let code = row.code.replace('*', "some");

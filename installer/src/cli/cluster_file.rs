@@ -82,7 +82,8 @@ pub(crate) fn read(path: &Path, common: &Common, key: Key) -> (Result<Loaded, Ve
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or_else(|| Path::new("."));
-    let codes: Vec<&str> = preflight::CODES.iter().map(|code| code.0).collect();
+    let codes = preflight::codes();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let around = Surroundings {
         home: &home,
         folder,

@@ -3,6 +3,7 @@
 //! Pure: facts and clock offset come in, findings go out. One check a file; each is a function from facts to findings.
 //! Called by the verbs in `cli/`. The numbers in the checks' names are those of the project's list of preflight checks.
 
+mod agent_codes;
 mod cgroup;
 mod clock;
 mod container_software;
@@ -19,6 +20,13 @@ mod swap;
 use crate::config::{ClusterSpec, NodeSpec};
 use bedplate_protocol::{Finding, NodeFacts, Severity};
 use jiff::SignedDuration;
+
+/// Every code that a report about a host can have and a cluster file can accept: those of [`CODES`], and those of the agent's
+/// verdict, where `*` at the end stands for any rest.
+pub fn codes() -> Vec<String> {
+    let own = CODES.iter().map(|(code, _, _)| (*code).to_owned());
+    own.chain(agent_codes::read()).collect()
+}
 
 /// Every code that [`judge`] can give, its weight, and what it says. `docs/findings.md` is made from this.
 pub const CODES: &[(&str, Severity, &str)] = &[

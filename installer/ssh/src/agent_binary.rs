@@ -133,22 +133,16 @@ impl AgentBinary {
 /// can be missed; a string elsewhere could only make the floor too high, which refuses too much and never too little.
 fn newest_glibc_symbol(bytes: &[u8]) -> Option<GlibcVersion> {
     const PREFIX: &[u8] = b"GLIBC_";
-    let mut newest = None;
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|b| *b == b'G') {
-        at += found;
-        let rest = &bytes[at..];
-        if let Some(version) = rest.strip_prefix(PREFIX) {
-            let end = version
-                .iter()
-                .take(12)
-                .position(|b| !b.is_ascii_digit() && *b != b'.')
-                .unwrap_or(0);
-            newest = newest.max(std::str::from_utf8(&version[..end]).ok().and_then(GlibcVersion::parse));
-        }
-        at += 1;
-    }
-    newest
+    let versions = memchr::memmem::find_iter(bytes, PREFIX).filter_map(|at| {
+        let version = &bytes[at + PREFIX.len()..];
+        let end = version
+            .iter()
+            .take(12)
+            .position(|b| !b.is_ascii_digit() && *b != b'.')
+            .unwrap_or(0);
+        GlibcVersion::parse(std::str::from_utf8(&version[..end]).ok()?)
+    });
+    versions.max()
 }
 
 #[cfg(test)]
