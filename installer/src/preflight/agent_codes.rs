@@ -16,6 +16,7 @@ struct Reason {
 }
 
 /// Each of them; `*` at the end stands for any rest.
+#[allow(clippy::expect_used, reason = "a constant of this program, which a test reads")]
 pub(super) fn read() -> Vec<String> {
     let reasons: Reasons = serde_saphyr::from_str(REASONS).expect("the agent is built from this file");
     let codes = reasons.reasons.into_iter().map(|reason| reason.code);
