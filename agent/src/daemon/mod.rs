@@ -35,8 +35,9 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Reports that may wait; the observer takes all that wait before it judges once.
-const MAILBOX: usize = 1024;
+/// Reports that may wait; the observer takes all that wait before it judges once. The room of all is taken at the start, 200 bytes
+/// each; who finds it full waits, and what the kernel's log has in the meantime waits there.
+const MAILBOX: usize = 128;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.

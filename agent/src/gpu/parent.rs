@@ -21,8 +21,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Events that may wait for somebody to take them.
-const EVENTS: usize = 1024;
+/// Events that may wait for somebody to take them; their room is taken at the start.
+const EVENTS: usize = 128;
 
 /// A worker that did not end.
 struct Stuck {

@@ -8,6 +8,7 @@ mod record;
 
 use jiff::Timestamp;
 pub(crate) use record::Record;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 use std::fs::{File, OpenOptions};
@@ -20,8 +21,6 @@ use std::time::{Duration, Instant};
 pub(crate) const PATH: &str = "/dev/kmsg";
 /// No record is longer (`CONSOLE_EXT_LOG_MAX`, linux/printk.h of 5.4; newer kernels' records are shorter).
 const RECORD_MAX: usize = 8192;
-/// How late a record may be seen: a tenth of the second in which a fault must be known.
-const LATE: Duration = Duration::from_millis(100);
 /// After so many reads in a row without a record the file is no kernel log.
 const USELESS: usize = 1000;
 
@@ -107,12 +106,12 @@ impl Kmsg {
                     useless += 1;
                 }
                 Err(error) => match Errno::from_io_error(&error) {
+                    // Woken for nothing counts as well, or a file that always says it has something would be asked for ever.
                     Some(Errno::AGAIN) => {
-                        let left = deadline.saturating_duration_since(Instant::now());
-                        if left.is_zero() {
+                        if !self.wait(deadline)? {
                             return Ok(None);
                         }
-                        std::thread::sleep(left.min(LATE));
+                        useless += 1;
                     }
                     // The record was overwritten: the next read gives the oldest there is, and its number says how many
                     // are gone. INVAL: longer than the buffer; the kernel has gone past it.
@@ -127,6 +126,22 @@ impl Kmsg {
     /// How many records were overwritten before they were read, since this was opened.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// Sleeps until the kernel says that there is something to read; false when the time is over.
+    fn wait(&self, deadline: Instant) -> Result<bool, KmsgError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).map_err(|_| self.failed(io::ErrorKind::InvalidInput.into()))?;
+            // PRI comes with overwritten records (`devkmsg_poll` of kernel/printk/printk.c, read 2026-11-21).
+            let mut polled = [PollFd::new(&self.file, PollFlags::IN | PollFlags::PRI)];
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => return Ok(true),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.failed(errno.into())),
+            }
+        }
     }
 
     fn failed(&self, source: io::Error) -> KmsgError {
