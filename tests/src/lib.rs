@@ -15,4 +15,5 @@ pub mod built;
 pub mod cluster_file;
 pub mod footprint;
 pub mod one_host;
+pub mod publishing;
 pub mod report;
