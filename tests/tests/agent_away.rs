@@ -19,7 +19,7 @@ const ROOM_KIB: u64 = 2 * 1024;
 #[derive(Debug, Clone)]
 struct Change {
     at: String,
-    change: String,
+    kind: String,
     code: String,
 }
 
@@ -31,7 +31,7 @@ fn take_in(changes: &mut BTreeMap<u64, Change>, place: &Place) {
         let number = transition["sequence"].as_u64().expect("it is a number");
         let change = Change {
             at: word("at"),
-            change: word("change"),
+            kind: word("change"),
             code: word("code"),
         };
         changes.insert(number, change);
@@ -99,7 +99,7 @@ fn away_for(length: Duration) {
     take_in(&mut changes, &place);
     let raised: Vec<&Change> = changes
         .values()
-        .filter(|change| change.code == HOT && change.change == "raised")
+        .filter(|change| change.code == HOT && change.kind == "raised")
         .collect();
     println!(
         "{length:?}: heat came {} times; {early} KiB early, {late} KiB late",

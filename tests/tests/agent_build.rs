@@ -1,5 +1,11 @@
 //! The agent as it leaves this repository: the program that is copied to hosts, and its container image.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test helpers stand outside #[test]"
+)]
+
 use bedplate_protocol::Sha256Hex;
 use bedplate_ssh::{AgentBinary, Architecture, GlibcVersion};
 use bedplate_tests::built::{artifacts, program, repository, run};

@@ -1,6 +1,12 @@
 //! Ten thousand XID lines a second, each another one: neither the built agent's memory nor its writes grow, and it still sees the
 //! line that matters. Needs root.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test helpers stand outside #[test]"
+)]
+
 use bedplate_tests::agents_cluster::{AGENT, agents_cluster, bound_token};
 use bedplate_tests::kernel_log::KernelLog;
 use bedplate_tests::publishing::{ADDRESS, Agent, Place, UUID, until};
