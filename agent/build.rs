@@ -9,6 +9,8 @@ mod xids;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
+    // What cargo-fuzz and agent/fuzz/run build with.
+    println!("cargo:rustc-check-cfg=cfg(fuzzing)");
     reasons::generate()?;
     xids::generate()
 }

@@ -1,36 +1,7 @@
-//! bedplate's node agent: facts of a host, a verdict on its GPUs, and plans carried out step by step with a journal.
-//!
-//! One synchronous executable, started by the installer over SSH (`session`), by systemd (`apply`) or by a person
-//! (`facts`, `check`). It never opens a network connection of its own and never decides what a host should be.
-
-mod apply;
-mod checks;
-mod cli;
-mod command;
-mod daemon;
-mod durable;
-mod exit;
-mod gpu;
-mod health;
-mod host;
-mod journal;
-mod once;
-mod pods;
-mod publish;
-mod serve;
-mod session;
-mod steps;
-mod store;
-mod values;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the daemon and the checks begin to use it with their next changes"
-)]
-mod xid;
+//! The executable `bedplate-agent`. Everything is in the library of the same name.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    bedplate_agent::run()
 }

@@ -6,6 +6,8 @@ use crate::built::repository;
 
 /// Where agents' identity and leases are.
 pub const NAMESPACE: &str = "bedplate-system";
+/// Who they are.
+pub const AGENT: &str = "system:serviceaccount:bedplate-system:bedplate-agent";
 
 /// The nodes `one` and `two`; `one` is also the name of a kubeconfig with a token of bedplate-agent that is bound to that Node.
 pub fn agents_cluster() -> ApiServer {

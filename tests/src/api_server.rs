@@ -3,22 +3,20 @@
 //!
 //! It is stopped, and its folder removed, when it is dropped.
 
-use crate::built::{self, Ran, run};
-use kube::api::{Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::Request;
-use serde_json::Value;
+mod audit;
+mod keys;
+mod requests;
+
+use crate::built;
+pub use keys::{claims, write_secret};
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the server may take to be ready; it takes seconds on an idle machine.
 const READY: Duration = Duration::from_mins(3);
-/// The bearer token of this server's administrator. It guards a loopback port for the length of a test.
-const ADMINISTRATOR: &str = "administrator-of-one-test";
 
 /// etcd and kube-apiserver.
 pub struct ApiServer {
@@ -139,68 +137,6 @@ impl ApiServer {
         }
     }
 
-    /// `kubectl` as the administrator.
-    pub fn kubectl(&self, arguments: &[&str]) -> Ran {
-        self.kubectl_as("administrator", arguments)
-    }
-
-    /// `kubectl` as the administrator, which must succeed; what it wrote.
-    pub fn kubectl_must(&self, arguments: &[&str]) -> String {
-        let ran = self.kubectl(arguments);
-        assert_eq!(ran.code, Some(0), "kubectl {arguments:?}: {}{}", ran.stdout, ran.stderr);
-        ran.stdout
-    }
-
-    /// An object as JSON, read by the administrator.
-    pub fn get(&self, arguments: &[&str]) -> Value {
-        let text = self.kubectl_must(&[&["get", "-o", "json"], arguments].concat());
-        serde_json::from_str(&text).expect("kubectl writes one JSON document")
-    }
-
-    /// `kubectl` as somebody whose kubeconfig [`ApiServer::kubeconfig`] wrote.
-    pub fn kubectl_as(&self, who: &str, arguments: &[&str]) -> Ran {
-        run(Command::new(built::outside_program("kubectl"))
-            .arg("--kubeconfig")
-            .arg(self.path(who))
-            // A cache of its own: nothing of this server is left in the home directory.
-            .arg("--cache-dir")
-            .arg(self.path("kubectl-cache"))
-            .arg("--request-timeout=30s")
-            .args(arguments))
-    }
-
-    /// A strategic-merge PATCH of a node, or of a subresource of it, as somebody whose kubeconfig [`ApiServer::kubeconfig`]
-    /// wrote: kubectl would read the subresource first, which takes another right. Where the API refuses, its message is in
-    /// `stderr`.
-    pub fn patch_node_as(&self, who: &str, node: &str, subresource: Option<&str>, body: &Value) -> Ran {
-        let (nodes, parameters, patch) = (
-            Request::new("/api/v1/nodes"),
-            PatchParams::default(),
-            Patch::Strategic(body),
-        );
-        let request = match subresource {
-            Some(subresource) => nodes.patch_subresource(subresource, node, &parameters, &patch),
-            None => nodes.patch(node, &parameters, &patch),
-        };
-        let send = async {
-            let file = Kubeconfig::read_from(self.path(who)).expect("the kubeconfig was written here");
-            let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-            let client = kube::Client::try_from(config.expect("the kubeconfig can be used"))?;
-            client.request_text(request.map_err(kube::Error::BuildRequest)?).await
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let (code, stdout, stderr) = match runtime.expect("a runtime starts").block_on(send) {
-            Ok(text) => (0, text, String::new()),
-            Err(kube::Error::Api(status)) => (1, String::new(), format!("{} {}", status.code, status.message)),
-            Err(error) => (1, String::new(), error.to_string()),
-        };
-        Ran {
-            code: Some(code),
-            stdout,
-            stderr,
-        }
-    }
-
     /// Writes the kubeconfig `who` with this token.
     pub fn kubeconfig(&self, who: &str, token: &str) {
         let text = serde_json::json!({
@@ -224,81 +160,6 @@ impl ApiServer {
         let file = self.path(&format!("{name}.json"));
         std::fs::write(&file, node.to_string()).expect("the object can be written");
         self.kubectl_must(&["create", "-f", &file.display().to_string()]);
-    }
-
-    /// What the audit log says that a user wrote and was allowed to: verb, resource with subresource, and name.
-    pub fn writes_of(&self, user: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        events
-            .filter(|event| event["stage"] == "ResponseComplete" && event["user"]["username"] == user)
-            .filter(|event| !matches!(event["verb"].as_str(), Some("get" | "list" | "watch")))
-            .filter(|event| event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300))
-            .map(|event| {
-                let object = &event["objectRef"];
-                let resource = [word(&object["resource"]), word(&object["subresource"])].join("/");
-                let resource = resource.trim_end_matches('/');
-                format!("{} {resource} {}", word(&event["verb"]), word(&object["name"]))
-            })
-            .collect()
-    }
-
-    fn write_keys(&self) {
-        let openssl = |arguments: &[&str]| {
-            let ran = run(Command::new("openssl").args(arguments).current_dir(self.folder.path()));
-            assert_eq!(ran.code, Some(0), "openssl {arguments:?}: {}", ran.stderr);
-        };
-        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-        let authority = [
-            "req",
-            "-x509",
-            "-subj",
-            "/CN=authority of one test",
-            "-days",
-            "2",
-            "-keyout",
-            "ca.key",
-            "-out",
-            "ca.crt",
-        ];
-        openssl(&[&authority, &curve[..]].concat());
-        let server = [
-            "req",
-            "-x509",
-            "-subj",
-            "/CN=kube-apiserver",
-            "-days",
-            "2",
-            "-CA",
-            "ca.crt",
-            "-CAkey",
-            "ca.key",
-        ];
-        let names = [
-            "-addext",
-            "subjectAltName=IP:127.0.0.1,DNS:localhost",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ];
-        openssl(
-            &[
-                &server,
-                &names[..],
-                &["-keyout", "server.key", "-out", "server.crt"],
-                &curve,
-            ]
-            .concat(),
-        );
-        openssl(&["genrsa", "-out", "accounts.key", "2048"]);
-        write_secret(
-            &self.path("tokens.csv"),
-            &format!("{ADMINISTRATOR},administrator,administrator,system:masters\n"),
-        );
-        let policy =
-            "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
-        std::fs::write(self.path("audit.yaml"), policy).expect("the audit policy can be written");
-        self.kubeconfig("administrator", ADMINISTRATOR);
     }
 }
 
@@ -324,20 +185,6 @@ fn log(folder: &Path, name: &str) -> Stdio {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
-}
-
-/// Writes a file with a credential in it.
-pub fn write_secret(path: &Path, text: &str) {
-    use std::io::Write as _;
-    let file = File::options()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path);
-    file.expect("the file can be made")
-        .write_all(text.as_bytes())
-        .expect("the file can be written");
 }
 
 /// Ports that were free a moment ago, held together so that they differ.

@@ -14,5 +14,7 @@ pub mod api_server;
 pub mod built;
 pub mod cluster_file;
 pub mod footprint;
+pub mod kernel_log;
 pub mod one_host;
+pub mod publishing;
 pub mod report;

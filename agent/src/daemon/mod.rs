@@ -20,6 +20,8 @@ use crate::health::Fold;
 use crate::publish;
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
+#[cfg(fuzzing)]
+pub(crate) use config::property as config_property;
 pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
 use jiff::Timestamp;
 pub(crate) use kept::KeptError;

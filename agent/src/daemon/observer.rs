@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// What reaches the observer.
@@ -44,6 +44,8 @@ pub(super) enum Report {
 
 /// Nobody heard from for so long and the time is told to the fold, so that silence is noticed.
 const TICK: Duration = Duration::from_secs(1);
+/// Between two judgements of what the kernel's log says: a tenth of the second in which a fault must be known.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything that the observer knows.
 pub(super) struct Observer {
@@ -126,15 +128,18 @@ impl Observer {
 
     /// Until it is told to stop, or everybody who could tell it something is gone.
     pub(super) fn run(mut self, reports: &Receiver<Report>) {
+        let mut news = News::default();
+        let mut judged: Option<Instant> = None;
         while !self.stopping.load(Ordering::Relaxed) {
             self.pulse.beat();
-            let mut news = News::default();
-            match reports.recv_timeout(TICK) {
+            let rest = judged.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()));
+            match reports.recv_timeout(if news.log { rest } else { TICK }) {
                 Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(report) => {
                     self.take(report, &mut news);
-                    // What has come in the meantime is judged with it: a thousand records cost one judgement.
-                    while let Ok(report) = reports.try_recv() {
+                    // What has come in the meantime is judged with it: a thousand records cost one judgement. No more than
+                    // those, because a log that never pauses must not put the judgement off.
+                    for report in reports.try_iter().take(super::MAILBOX) {
                         if matches!(report, Report::Stop) {
                             self.stopping.store(true, Ordering::Relaxed);
                             break;
@@ -142,13 +147,20 @@ impl Observer {
                         self.take(report, &mut news);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => news.any = self.silence(),
+                Err(RecvTimeoutError::Timeout) if news.log => {}
+                Err(RecvTimeoutError::Timeout) => news.any |= self.silence(),
             }
-            if news.log {
+            let judge = news.log && judged.is_none_or(|at| at.elapsed() >= PAUSE);
+            if news.log && !judge && !news.any {
+                continue;
+            }
+            if judge {
                 self.judge_again();
+                judged = Some(Instant::now());
+                news.log = false;
             }
             // Told first: a disk that is slow must not hold up the news.
-            if news.any || news.log {
+            if std::mem::take(&mut news.any) || judge {
                 self.tell();
             }
             self.keep(false);

@@ -42,7 +42,7 @@ pub(crate) struct State {
 
 impl State {
     /// What is known before anybody has looked: what an earlier run kept, else nothing.
-    pub(super) fn before_the_first_pass(config: &Config, node_name: &str, fold: &Fold) -> Self {
+    pub(crate) fn before_the_first_pass(config: &Config, node_name: &str, fold: &Fold) -> Self {
         let at = Timestamp::now();
         Self {
             at,

@@ -4,6 +4,9 @@ use super::wire::Line;
 use super::without;
 use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlFacts, NvmlStatus};
 
+/// More GPUs than any host has; a driver that counts more is not believed.
+pub(super) const MOST: usize = 128;
+
 /// The lines so far.
 #[derive(Default)]
 pub(super) struct Collected {
@@ -20,7 +23,11 @@ impl Collected {
             Line::LibraryMissing { detail } => self.status = Some(NvmlStatus::LibraryMissing { detail }),
             Line::InitFailed { code, detail } => self.status = Some(NvmlStatus::InitFailed { code, detail }),
             Line::Done => self.status = Some(NvmlStatus::Ready),
-            Line::Gpu { gpu } => self.gpus.push(*gpu),
+            Line::Gpu { gpu } => {
+                if self.gpus.len() < MOST {
+                    self.gpus.push(*gpu);
+                }
+            }
             // Told to whom it concerns before it came here.
             Line::Event { .. } => {}
             Line::System {
@@ -29,7 +36,7 @@ impl Collected {
                 cuda,
                 gpus,
             } => {
-                self.counted = gpus;
+                self.counted = gpus.min(u32::try_from(MOST).unwrap_or(u32::MAX));
                 self.facts = Some(NvmlFacts {
                     driver_version: driver,
                     nvml_version: nvml,

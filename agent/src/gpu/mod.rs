@@ -13,6 +13,8 @@ mod event;
 mod parent;
 mod process;
 mod progress;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod raw;
 mod sleeping;
 mod watch;

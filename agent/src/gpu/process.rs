@@ -4,7 +4,7 @@ use super::event::Event;
 use super::progress::{Page, UnderWay};
 use super::wire::{Line, Request};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(1);
 /// For handing over a request: a worker that does not read is not working.
 const HAND_OVER: Duration = Duration::from_secs(1);
+/// A GPU's line has a few kilobytes; what is longer is cut, and its pieces are no lines.
+const LONGEST: u64 = 1 << 20;
 const POLL: Duration = Duration::from_millis(10);
 
 /// A running worker.
@@ -111,7 +113,7 @@ fn follow(socket: UnixStream, lines: &mpsc::Sender<Line>, events: &SyncSender<Ev
     let mut text = Vec::new();
     loop {
         text.clear();
-        match reader.read_until(b'\n', &mut text) {
+        match (&mut reader).take(LONGEST).read_until(b'\n', &mut text) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }

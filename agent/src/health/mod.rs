@@ -20,7 +20,7 @@ pub(crate) use fold::Fold;
 pub(crate) use memory::Memory;
 pub(crate) use overrides::{Mode, Override};
 pub(crate) use reasons::Sense;
-pub(crate) use sight::{Era, Sight};
+pub(crate) use sight::{Era, Sight, is_about};
 pub(crate) use table::markdown;
 pub(crate) use transition::{Change, Transition};
 

@@ -77,7 +77,7 @@ pub(super) fn gpu_of(subject: &str) -> Option<&str> {
 }
 
 /// Whether a finding's subject is this GPU.
-pub(super) fn is_about(subject: &str, gpu: &GpuVerdict) -> bool {
+pub(crate) fn is_about(subject: &str, gpu: &GpuVerdict) -> bool {
     gpu_of(subject).is_some_and(|name| {
         gpu.uuid.as_deref() == Some(name)
             || gpu.pci_address.as_deref() == Some(name)

@@ -385,6 +385,15 @@ fn every_row_of_the_table_can_be_raised_and_cleared() {
 }
 
 #[test]
+fn every_code_of_the_checks_has_a_row_and_is_unread_in_both_or_in_none() {
+    for code in crate::checks::codes::ALL {
+        let row = reason(code.name);
+        assert_ne!(row.code, "*", "reasons.yaml has no row for {}", code.name);
+        assert_eq!(row.unread, code.unread, "{}", code.name);
+    }
+}
+
+#[test]
 fn reasons_and_types_are_words_that_the_api_accepts() {
     for kind in CONDITIONS {
         for word in [kind.name, kind.fine_reason] {

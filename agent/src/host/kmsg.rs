@@ -4,6 +4,8 @@
 //! before it was read is counted, not an error. Who wrote a record is for the caller to look at ([`Record::is_kernel`]).
 //! Called by [`crate::xid`].
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod record;
 
 use jiff::Timestamp;

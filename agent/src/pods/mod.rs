@@ -7,6 +7,8 @@
 mod api;
 mod attribution;
 mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 
 pub(crate) use attribution::{Attribution, Holder};
 pub(crate) use client::list;

@@ -24,7 +24,8 @@ const NOTE: usize = 1024;
 /// What is to be written, and what has been.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    seen: u64,
+    /// The number of the first change that has not been taken in.
+    next: u64,
     since: Timestamp,
     kinds: BTreeMap<(String, String), Kind>,
     allowance: u32,
@@ -53,7 +54,7 @@ impl Outbox {
     /// Changes before `since` were an earlier run's to tell.
     pub(super) fn new(since: Timestamp, now: Instant) -> Self {
         Self {
-            seen: 0,
+            next: 0,
             since,
             kinds: BTreeMap::new(),
             allowance: BURST,
@@ -64,10 +65,10 @@ impl Outbox {
     /// Takes in what has happened since it was last called.
     pub(super) fn note(&mut self, transitions: &[Transition]) {
         for transition in transitions {
-            if transition.sequence <= self.seen {
+            if transition.sequence < self.next {
                 continue;
             }
-            self.seen = transition.sequence;
+            self.next = transition.sequence + 1;
             if transition.at < self.since || transition.severity == Severity::Info {
                 continue;
             }
@@ -240,6 +241,18 @@ mod tests {
         assert_eq!(patch["series"]["count"], 3);
         outbox.gone(&key);
         assert!(matches!(outbox.next(now, "one", "u"), Some((_, Due::Create(_)))));
+    }
+
+    #[test]
+    fn the_first_change_of_a_nodes_life_is_told_once() {
+        let now = Instant::now();
+        let mut outbox = outbox(now);
+        outbox.note(&[transition(0, 10, "hot")]);
+        outbox.note(&[transition(0, 10, "hot")]);
+        let (key, due) = outbox.next(now, "one", "u").unwrap();
+        assert!(matches!(due, Due::Create(_)), "{due:?}");
+        outbox.told(&key);
+        assert_eq!(outbox.next(now, "one", "u"), None);
     }
 
     #[test]

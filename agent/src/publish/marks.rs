@@ -2,7 +2,8 @@
 //! wants one. Pure. Called by [`super`].
 
 use crate::daemon::State;
-use bedplate_protocol::{GpuVerdict, Health, Severity};
+use crate::health::is_about;
+use bedplate_protocol::{Finding, Health, Severity};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,21 +47,17 @@ impl Marks {
                     "model": gpu.name,
                     "health": gpu.health,
                     "action": gpu.action,
-                    "codes": codes(state, gpu),
+                    "codes": codes(weighty(state).filter(|finding| is_about(&finding.subject, gpu))),
                 })
             })
             .collect();
         // What no GPU has: a driver that does not answer, a GPU that is missing.
-        let known: BTreeSet<&str> = verdict.gpus.iter().flat_map(subjects).collect();
-        let node: BTreeSet<&str> = weighty(state)
-            .filter(|(subject, _)| !known.contains(subject))
-            .map(|(_, code)| code)
-            .collect();
+        let none = |finding: &&Finding| !verdict.gpus.iter().any(|gpu| is_about(&finding.subject, gpu));
         let gpus = json!({
             "agent": state.version,
             "health": verdict.health,
             "action": verdict.action,
-            "codes": node.into_iter().take(CODES).collect::<Vec<_>>(),
+            "codes": codes(weighty(state).filter(none)),
             "gpus": gpus,
         });
         Self {
@@ -88,24 +85,15 @@ impl Marks {
     }
 }
 
-/// Subject and code of each finding that weighs.
-fn weighty(state: &State) -> impl Iterator<Item = (&str, &str)> {
+/// The findings that weigh.
+fn weighty(state: &State) -> impl Iterator<Item = &Finding> {
     let findings = state.verdict.findings.iter();
-    let weighty = findings.filter(|finding| finding.severity > Severity::Info && finding.accepted.is_none());
-    weighty.map(|finding| (finding.subject.as_str(), finding.code.as_str()))
+    findings.filter(|finding| finding.severity > Severity::Info && finding.accepted.is_none())
 }
 
-/// What findings about this GPU may be about.
-fn subjects(gpu: &GpuVerdict) -> impl Iterator<Item = &str> {
-    [gpu.uuid.as_deref(), gpu.pci_address.as_deref()].into_iter().flatten()
-}
-
-fn codes<'a>(state: &'a State, gpu: &'a GpuVerdict) -> Vec<&'a str> {
-    let about: BTreeSet<&str> = subjects(gpu).collect();
-    let codes: BTreeSet<&str> = weighty(state)
-        .filter(|(subject, _)| about.contains(subject))
-        .map(|(_, code)| code)
-        .collect();
+/// The codes of findings, each once.
+fn codes<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<&'a str> {
+    let codes: BTreeSet<&str> = findings.map(|finding| finding.code.as_str()).collect();
     codes.into_iter().take(CODES).collect()
 }
 
@@ -174,6 +162,63 @@ pub(super) fn taint_patch(node: &Value, taint: Option<&str>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::Config;
+    use crate::health::{Fold, Memory, Sense, Sight};
+    use bedplate_protocol::{GpuVerdict, Verdict};
+    use jiff::{SignedDuration, Timestamp};
+
+    fn gpu(index: u32, uuid: Option<&str>, address: Option<&str>) -> GpuVerdict {
+        GpuVerdict {
+            index,
+            uuid: uuid.map(str::to_owned),
+            name: None,
+            pci_address: address.map(str::to_owned),
+            health: Health::Healthy,
+            action: None,
+        }
+    }
+
+    /// What the daemon makes of these findings about the node `one`, which three passes have seen.
+    fn state(gpus: Vec<GpuVerdict>, findings: Vec<Finding>) -> State {
+        let verdict = Verdict {
+            health: Health::Problem,
+            gpus,
+            action: None,
+            findings,
+        };
+        let senses = [Sense::Host, Sense::Nvml, Sense::Gpu, Sense::KernelLog];
+        let sight = senses.into_iter().fold(Sight::default(), Sight::and);
+        let mut fold = Fold::new(Vec::new(), SignedDuration::from_hours(1), Memory::default());
+        for _ in 0..3 {
+            fold.observe(Timestamp::now(), &verdict, &sight);
+        }
+        State::before_the_first_pass(&Config::default(), "one", &fold)
+    }
+
+    #[test]
+    fn a_code_stands_with_the_gpu_that_it_is_about_and_with_the_node_when_it_is_about_none() {
+        let told = |severity, code: &str, subject: &str| Finding::new(severity, code, subject, "m", "c");
+        let gpus = vec![
+            gpu(0, Some("GPU-a"), Some("0000:18:00.0")),
+            gpu(1, None, Some("0000:38:00.0")),
+            gpu(2, None, None),
+        ];
+        let findings = vec![
+            told(Severity::Error, "gpu-lost", "one/GPU-a"),
+            told(Severity::Error, "ecc-uncorrected", "one/GPU-a"),
+            told(Severity::Info, "ecc-corrected-rising", "one/GPU-a"),
+            told(Severity::Error, "xid-fatal", "one/0000:38:00.0"),
+            told(Severity::Error, "gpu-power-cable", "one/gpu-2"),
+            told(Severity::Error, "gpu-count", "one"),
+            told(Severity::Error, "gpu-reset-required", "one/GPU-gone"),
+        ];
+        let marks = Marks::of(&state(gpus, findings));
+        let shown: Value = serde_json::from_str(&marks.gpus).unwrap();
+        assert_eq!(shown["gpus"][0]["codes"], json!(["ecc-uncorrected", "gpu-lost"]));
+        assert_eq!(shown["gpus"][1]["codes"], json!(["xid-fatal"]));
+        assert_eq!(shown["gpus"][2]["codes"], json!(["gpu-power-cable"]));
+        assert_eq!(shown["codes"], json!(["gpu-count", "gpu-reset-required"]));
+    }
 
     #[test]
     fn a_taint_is_added_and_removed_among_others() {

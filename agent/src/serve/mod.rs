@@ -24,6 +24,12 @@ use tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+/// What `/metrics` writes of a state while the kubelet does not answer, for a property of [`crate::gpu`].
+#[cfg(any(test, fuzzing))]
+pub(crate) fn exposition_of(state: &State) -> String {
+    metrics::text(state, None, state.at, exposition::Format::Text)
+}
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {

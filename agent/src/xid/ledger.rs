@@ -9,11 +9,11 @@ use super::event::{Source, Xid, XidEvent};
 use incidents::Incidents;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host has at most some tens of GPUs, and NVIDIA lists fewer than 200 XIDs; what is beyond is forgotten, oldest first.
 const COUNTS: usize = 1024;
-/// More GPUs than any host has.
+/// More GPUs than any host has; a log that names more is not believed about which GPU it means.
 const GPUS: usize = 128;
 
 /// How often one GPU had one XID.
@@ -62,6 +62,9 @@ pub(crate) struct Ledger {
     forgotten: u64,
     #[serde(skip)]
     uuids: BTreeMap<String, String>,
+    /// The GPUs that events of this boot named and no pass has.
+    #[serde(skip)]
+    unknown: BTreeSet<String>,
     #[serde(skip)]
     changes: u64,
 }
@@ -74,6 +77,7 @@ impl Ledger {
             entries: Vec::new(),
             forgotten: 0,
             uuids: BTreeMap::new(),
+            unknown: BTreeSet::new(),
             changes: 0,
         }
     }
@@ -91,6 +95,9 @@ impl Ledger {
             self.changes += 1;
         }
         self.entries.truncate(COUNTS);
+        let present = self.entries.iter().filter(|entry| entry.count.this_boot > 0);
+        let named = present.flat_map(|entry| [entry.count.uuid.clone(), entry.count.pci_address.clone()]);
+        self.unknown = named.flatten().take(GPUS).collect();
         self
     }
 
@@ -101,6 +108,10 @@ impl Ledger {
                 .pci_address
                 .as_ref()
                 .and_then(|address| self.uuids.get(address).cloned());
+        }
+        if !self.believes(&event) {
+            event.uuid = None;
+            event.pci_address = None;
         }
         let xid = event.xid.number();
         let place = self
@@ -173,6 +184,21 @@ impl Ledger {
     /// Grows with each change, so that a reader of an unchanged ledger writes nothing.
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Whether the GPU that an event names is one that a pass has seen, or one of the first that none has: every name becomes
+    /// findings, which outlive the counts.
+    fn believes(&mut self, event: &XidEvent) -> bool {
+        let Some(name) = event.gpu() else { return true };
+        if self.uuids.contains_key(name) || self.uuids.values().any(|uuid| uuid == name) || self.unknown.contains(name)
+        {
+            return true;
+        }
+        let room = self.unknown.len() < GPUS;
+        if room {
+            self.unknown.insert(name.to_owned());
+        }
+        room
     }
 
     fn make_room(&mut self) {

@@ -10,6 +10,8 @@ mod event;
 mod ledger;
 mod line;
 pub(crate) mod nvlink5;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod reader;
 mod reading;
 mod recovery;

@@ -101,7 +101,7 @@ pub enum SshError {
     },
     /// The host's processor is not the agent's.
     #[error(
-        "{host} is {host_machine}, and this agent is for {agent_machine}; nothing was copied\n    cure: use an agent built for {host_machine} (`cargo build --release -p bedplate-agent --target {host_machine}-unknown-linux-gnu`)"
+        "{host} is {host_machine}, and this agent is for {agent_machine}; nothing was copied\n    cure: leave the host out, or build an agent for it where Rust's standard library for {host_machine} is (`rustup target add {host_machine}-unknown-linux-gnu`) and name it with --agent"
     )]
     WrongArchitecture {
         /// Which host.
@@ -113,7 +113,7 @@ pub enum SshError {
     },
     /// The host's C library is older than the agent needs, or none that the agent can use.
     #[error(
-        "{host} has {found}, and this agent needs glibc {needed} or newer; nothing was copied\n    cure: use a newer distribution on the host, or an agent that was built on one with an older glibc"
+        "{host} has {found}, and this agent needs glibc {needed} or newer; nothing was copied\n    cure: use a newer distribution on the host; agent/build-release links for glibc 2.28, `cargo build` for the glibc of the machine that builds"
     )]
     Glibc {
         /// Which host.

@@ -3,6 +3,8 @@
 //! Says what a person may write and what stands in for what they do not; [`yaml`] reads it and says every mistake at once.
 
 mod duration;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod yaml;
 
 use crate::health::Override;

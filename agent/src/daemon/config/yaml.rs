@@ -5,12 +5,15 @@
 
 use bedplate_protocol::{Finding, Severity};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Marker, Scalar, YamlData};
+use saphyr_parser::{Event, Parser};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 /// Nobody corrects more than so many at once; a document that has more is not what it should be.
 const MOST: usize = 50;
+/// Ours are nested four deep; a document without end in depth would end the stack of whoever walks through it.
+const DEEPEST: usize = 32;
 /// A configuration is a page of text.
 const LARGEST: u64 = 1 << 20;
 
@@ -58,6 +61,10 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Ve
             "correct the line; docs/agent.md has every key",
         )
     };
+    if let Some(at) = too_deep(text) {
+        let words = format!("this is nested more than {DEEPEST} deep; no key of ours is");
+        return Err(vec![mistake(at, words)]);
+    }
     let documents =
         MarkedYaml::load_from_str(text).map_err(|error| vec![mistake(*error.marker(), error.info().to_owned())])?;
     let mut found: Vec<(Marker, String)> = Vec::new();
@@ -100,6 +107,22 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Ve
     }
     found.sort_by_key(|(at, _)| (at.line(), at.col()));
     Err(found.into_iter().map(|(at, words)| mistake(at, words)).collect())
+}
+
+/// Where a document becomes deeper than [`DEEPEST`]. What is no YAML is for the loader to say.
+fn too_deep(text: &str) -> Option<Marker> {
+    let mut depth = 0_usize;
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Some(span.start);
+        }
+    }
+    None
 }
 
 /// Where a value stands and where the values in it do.

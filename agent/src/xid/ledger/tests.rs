@@ -194,3 +194,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_log_that_names_gpus_without_end_is_believed_about_the_first_and_about_those_that_a_pass_has_seen() {
+    let mut ledger = Ledger::new("boot");
+    for place in 0..100_000_u64 {
+        let address = format!("{:04x}:{:02x}:{:02x}.0", place / 8192, place % 256, place / 256 % 32);
+        ledger.observe(logged(
+            place + 1,
+            0,
+            &address,
+            Xid::Number(u32::try_from(place % 997).unwrap()),
+        ));
+    }
+    let named = |ledger: &Ledger| -> BTreeSet<String> {
+        ledger
+            .present()
+            .iter()
+            .filter_map(|event| event.gpu().map(str::to_owned))
+            .collect()
+    };
+    assert!(named(&ledger).len() <= GPUS && !named(&ledger).is_empty());
+    assert!(ledger.counts().len() <= COUNTS);
+    let total: u64 = ledger.counts().iter().map(|count| count.total).sum();
+    assert_eq!(total + ledger.forgotten(), 100_000, "each is counted");
+
+    ledger.learn("0000:fe:00.0", UUID);
+    ledger.observe(logged(200_000, 0, "0000:fe:00.0", Xid::Number(79)));
+    assert!(named(&ledger).contains(UUID));
+    let mut again: Ledger = serde_json::from_slice(&serde_json::to_vec(&ledger).unwrap()).unwrap();
+    again = again.in_boot("boot");
+    again.observe(logged(200_001, 0, "0001:fd:00.0", Xid::Number(79)));
+    assert!(named(&again).len() <= GPUS + 1, "a restart makes no room");
+}
