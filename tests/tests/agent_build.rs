@@ -26,11 +26,11 @@ fn read(command: &mut Command) -> String {
 fn the_agent_that_is_copied_to_hosts_runs_with_glibc_2_28() {
     // The one that `bedplate up` takes, in the artifacts that tests/tools/prepare made.
     let path = repository().join("target/release/bedplate-agent");
-    let agent = AgentBinary::load(&path).expect("tests/tools/prepare, or agent/build-release, has built it");
+    let agent = AgentBinary::load(&path).expect("tests/tools/prepare has built it");
     assert_eq!(agent.architecture(), Architecture::X86_64);
     assert!(
         agent.glibc_floor() <= FLOOR,
-        "{} needs glibc {}: build it with agent/build-release",
+        "{} needs glibc {}: run agent/linker/install, then touch agent/src/main.rs and build it again",
         path.display(),
         agent.glibc_floor()
     );

@@ -111,7 +111,7 @@ pub(crate) fn read(path: &Path, common: &Common, key: Key) -> (Result<Loaded, Ve
                 "agent-binary",
                 agent_path(common).display().to_string(),
                 e.to_string(),
-                "agent/build-release, or name the program with --agent FILE",
+                "agent/linker/install && cargo build --release -p bedplate-agent, or name the program with --agent FILE",
             ));
             None
         }

@@ -75,7 +75,7 @@ impl AgentBinary {
     /// Reads and hashes the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, SshError> {
         let path = path.as_ref();
-        let cure = "build it with agent/build-release, or name another file with --agent";
+        let cure = "build it with `agent/linker/install && cargo build --release -p bedplate-agent`, or name another file with --agent";
         let bad = |detail: String| SshError::LocalFile {
             path: path.into(),
             detail,

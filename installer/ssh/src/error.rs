@@ -113,7 +113,7 @@ pub enum SshError {
     },
     /// The host's C library is older than the agent needs, or none that the agent can use.
     #[error(
-        "{host} has {found}, and this agent needs glibc {needed} or newer; nothing was copied\n    cure: use a newer distribution on the host; agent/build-release links for glibc 2.28, `cargo build` for the glibc of the machine that builds"
+        "{host} has {found}, and this agent needs glibc {needed} or newer; nothing was copied\n    cure: use a newer distribution on the host; after `agent/linker/install`, `cargo build --release` links the agent for glibc 2.28"
     )]
     Glibc {
         /// Which host.

@@ -74,14 +74,15 @@ fn offered(cluster: &Cluster<'_>) -> String {
     cluster.kubectl(&["get", "node", "gpu-3", "-o", path])
 }
 
-/// The pod that asks for the sick GPU: why it is not scheduled.
+/// Why the pod that asks for the sick GPU is not scheduled, where that is the node's one taint, which is ours.
 fn kept_away(cluster: &Cluster<'_>) -> Result<String, String> {
     let path = "jsonpath={.status.conditions[?(@.type==\"PodScheduled\")].message}";
     let why = cluster.kubectl(&["get", "pod", "waiting", "-o", path]);
-    if why.contains("bedplate.dev/gpu-unhealthy") {
+    let taints = cluster.kubectl(&["get", "node", "gpu-3", "-o", "jsonpath={.spec.taints[*].key}"]);
+    if taints == "bedplate.dev/gpu-unhealthy" && why.contains("untolerated taint") {
         Ok(why)
     } else {
-        Err(why)
+        Err(format!("taints {taints:?}: {why}"))
     }
 }
 
