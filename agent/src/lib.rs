@@ -2,8 +2,9 @@
 //!
 //! A library only so that the fuzz targets can reach what reads input from outside; the executable is all of it.
 //!
-//! One synchronous executable, started by the installer over SSH (`session`), by systemd (`apply`) or by a person
-//! (`facts`, `check`). It never opens a network connection of its own and never decides what a host should be.
+//! One executable, started by the installer over SSH (`session`), by systemd (`apply`, and `run`, the daemon) or by a person
+//! (`facts`, `check`). Only the daemon speaks with the network, and with its own API server alone; nothing here decides what a
+//! host should be.
 
 mod apply;
 mod checks;
@@ -24,11 +25,6 @@ mod session;
 mod steps;
 mod store;
 mod values;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the daemon and the checks begin to use it with their next changes"
-)]
 mod xid;
 
 #[cfg(fuzzing)]

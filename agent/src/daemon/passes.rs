@@ -21,6 +21,9 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
         let nvml = worker.pass(config.nvml.deadline.get());
         let took = began.elapsed();
         let troubled = nvml.status != NvmlStatus::Ready;
+        if let Some(since) = worker.unresponsive_since().filter(|_| !trouble) {
+            tracing::error!(%since, "NVML unresponsive; what was read before is shown as stale until it answers again");
+        }
         // What goes with a driver that has just stopped answering is wanted at once.
         let facts = host.look(nvml, troubled && !trouble);
         trouble = troubled;

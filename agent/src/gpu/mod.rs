@@ -22,7 +22,6 @@ mod wire;
 mod worker;
 
 use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
-#[allow(unused_imports, reason = "what a daemon hears")]
 pub(crate) use event::{Event, EventKind};
 pub(crate) use parent::Worker;
 use std::io;

@@ -75,13 +75,11 @@ impl Worker {
     }
 
     /// What NVML tells by itself, at once, from the first pass after this on. Given once.
-    #[allow(dead_code, reason = "the daemon's")]
     pub(crate) fn events(&mut self) -> Option<Receiver<Event>> {
         self.heard.take()
     }
 
     /// Since when NVML does not answer, if the last pass found it so: values read before are older than this.
-    #[allow(dead_code, reason = "the daemon's")]
     pub(crate) fn unresponsive_since(&self) -> Option<Timestamp> {
         self.unresponsive_since
     }

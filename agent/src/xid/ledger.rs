@@ -177,7 +177,8 @@ impl Ledger {
     }
 
     /// Incidents whose count was forgotten for want of room.
-    pub(crate) fn forgotten(&self) -> u64 {
+    #[cfg(test)]
+    fn forgotten(&self) -> u64 {
         self.forgotten
     }
 

@@ -18,11 +18,13 @@ mod recovery;
 mod store;
 mod watch;
 
-pub(crate) use crate::host::kmsg::{KmsgError, PATH as KERNEL_LOG};
+pub(crate) use crate::host::kmsg::PATH as KERNEL_LOG;
 pub(crate) use address::normalise;
-pub(crate) use event::{Source, Xid, XidEvent};
+pub(crate) use event::XidEvent;
+#[cfg(test)]
+pub(crate) use event::{Source, Xid};
 pub(crate) use ledger::{Count, Ledger};
 pub(crate) use reading::{Basis, Gpu, Reading, reading, said};
 pub(crate) use recovery::Recovery;
-pub(crate) use store::{PATH as STORE, Store, StoreError};
+pub(crate) use store::Store;
 pub(crate) use watch::{Watch, backlog};

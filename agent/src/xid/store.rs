@@ -10,8 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where the daemon keeps it.
-pub(crate) const PATH: &str = "/var/lib/bedplate/agent/xids.json";
 /// The least time between two writes.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
 
