@@ -99,7 +99,7 @@ const LIFE: &[(&str, Part)] = &[
         pods::sick_gpu_gets_no_pod,
     ),
     ("a boot ends what an XID has begun", health::boot_clears_the_xid),
-    ("the pod that waited runs", pods::pod_that_waited_runs),
+    ("the GPU takes pods again", pods::gpu_takes_pods_again),
     ("down removes everything", bootstrap::down),
 ];
 
