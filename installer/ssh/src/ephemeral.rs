@@ -14,8 +14,9 @@ use crate::sudo;
 use std::time::Duration;
 
 /// Arguments: layout root, hash, size, whether an installed agent may be used. The installed one is taken by its place and size:
-/// it says its hash itself, and a hash by a program of the host takes longer than all the rest. The first directory that may execute files is used (`/tmp` and `/dev/shm` are often noexec). The
-/// installer sends frames only after `ready`, so `head` cannot read past the agent.
+/// it says its hash itself, and a hash by a program of the host takes longer than all the rest. The first directory that may
+/// execute files is used (`/tmp` and `/dev/shm` are often noexec). The installer sends frames only after `ready`, so `head`
+/// cannot read past the agent.
 const START: &str = r##"set -e; umask 077; p="$1/$2/bedplate-agent"; h="$2"; n="$3"; echo "machine $(uname -m)"; echo "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"; if [ "$4" = use ] && [ -x "$p" ] && [ "$(stat -c %s "$p")" = "$n" ]; then echo installed; exec "$p" session; fi; d=; for b in /run /dev/shm /tmp /var/tmp; do d=$(mktemp -d "$b/bedplate.XXXXXX" 2>/dev/null) || { d=; continue; }; trap "rm -rf \"$d\"" EXIT HUP INT TERM; if { printf "#" && printf "\041/bin/sh\nexit 0\n"; } > "$d/probe" 2>/dev/null && chmod 700 "$d/probe" && "$d/probe" 2>/dev/null; then break; fi; rm -rf "$d"; d=; done; if [ -z "$d" ]; then echo "none of /run /dev/shm /tmp /var/tmp lets root write and execute a file" >&2; exit 73; fi; : > "$d/agent"; chmod 700 "$d/agent"; exec 8> "$d/agent" 9< "$d/agent"; rm -rf "$d"; trap - EXIT HUP INT TERM; echo send; head -c "$n" >&8; exec 8>&-; set -- $(sha256sum <&9); [ "$1" = "$h" ] || { echo "what arrived has the hash $1" >&2; exit 65; }; echo ready; exec /proc/self/fd/9 session"##;
 
 /// The hash of some tens of megabytes on a busy host.
