@@ -363,6 +363,23 @@ async fn the_real_agent_greets_as_itself_installed_and_from_memory() {
     let deployed = connection.put_agent_at(&agent, &layout).await.unwrap();
     let installed = connection.session(&deployed).await.unwrap();
     assert_eq!(installed.hello().sha256, *agent.sha256());
+
+    // A file of that place and size that is not the agent: one that runs and says another hash, and one that only ends. Preflight
+    // sends its own agent then, and replaces nothing.
+    let whole = fs::read(&built).unwrap();
+    let mut other = whole.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let mut ends = b"#!/bin/sh\nexit 0\n".to_vec();
+    ends.resize(whole.len(), b'#');
+    for damaged in [other, ends] {
+        // Another file, for the one that runs cannot be written.
+        fs::remove_file(&deployed.path).unwrap();
+        fs::write(&deployed.path, &damaged).unwrap();
+        fs::set_permissions(&deployed.path, fs::Permissions::from_mode(0o755)).unwrap();
+        let from_memory = connection.ephemeral_session_at(&agent, &layout).await.unwrap();
+        assert_eq!(from_memory.hello().sha256, *agent.sha256());
+        assert!(fs::read(&deployed.path).unwrap() == damaged, "it was replaced");
+    }
 }
 
 /// Waits for an agent that never speaks while `signal` reaches sshd's process for the connection.
