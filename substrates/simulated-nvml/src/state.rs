@@ -2,6 +2,7 @@
 //!
 //! The scenario is found from the library's own real path and nothing else, so that it travels with the library into a container.
 
+mod changes;
 mod events;
 mod file;
 mod latency;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+pub(crate) use changes::Changes;
 pub(crate) use latency::spend;
 
 pub(crate) use events::{Registered, create_set, free_set, next_event, register};
@@ -22,7 +24,7 @@ use crate::scenario::{Forever, Hang, HangTime, Scenario};
 static FILE: Mutex<file::Source> = Mutex::new(file::Source::new());
 static INITIALISED: AtomicU32 = AtomicU32::new(0);
 
-/// How often a hanging or waiting call looks at the scenario again.
+/// How often a hanging call looks at the scenario again, and a waiting one that nothing tells of changes.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The scenario as last read, and when it was written: where series begin.

@@ -1,7 +1,6 @@
 //! Event sets.
 
 use std::ffi::{c_uint, c_ulonglong};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nvml_wrapper_sys::bindings::{self as nvml, nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t};
@@ -46,7 +45,9 @@ fn supported(scenario: &Scenario, position: usize, board: Board<'_>) -> u64 {
 /// plugin marks every GPU unhealthy on any other error.
 fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, milliseconds: c_uint) -> u32 {
     let until = Instant::now() + Duration::from_millis(milliseconds.into());
+    let mut changes = state::Changes::of_scenario();
     loop {
+        changes.listen();
         let mut nothing = false;
         let code = library(symbol, |scenario| {
             let Some(event) = state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? else {
@@ -69,7 +70,7 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
         if left.is_zero() {
             return TIMEOUT;
         }
-        thread::sleep(left.min(state::LOOK_AGAIN));
+        changes.sleep(left);
     }
 }
 

@@ -45,6 +45,11 @@ impl Source {
         }
     }
 
+    /// Where it is, once it was looked for.
+    pub(crate) const fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
     /// The scenario as it is now. A file that cannot be used leaves the last good scenario in force, so that an edit half done by hand
     /// is not a fault of its own.
     pub(crate) fn current(&mut self) -> Option<Arc<Current>> {
