@@ -83,6 +83,10 @@ pub struct BlockedProcess {
     pub command: String,
     /// `/proc/<pid>/wchan`: the kernel function that it sleeps in.
     pub waits_in: Option<String>,
+    /// Whether that is inside a module of NVIDIA's, by `/proc/<pid>/stack` (which wants `CAP_SYS_ADMIN`), else by the function's
+    /// name; absent where neither tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_driver: Option<bool>,
 }
 
 /// `/proc/pressure`: the share of the last 60 seconds in which every task that could run was stalled (`full avg60`), in
@@ -167,6 +171,15 @@ pub struct PciDevice {
     pub link_speed: Option<String>,
     /// `current_link_width`.
     pub link_width: Option<String>,
+}
+
+impl NodeFacts {
+    /// GPUs on PCI that this host's own driver should have: those that are passed through to a virtual machine (bound to `vfio-pci`)
+    /// are another system's.
+    pub fn gpus_on_pci(&self) -> Vec<&PciDevice> {
+        let own = |device: &&PciDevice| device.is_gpu() && device.driver.as_deref() != Some("vfio-pci");
+        self.nvidia_pci.iter().filter(own).collect()
+    }
 }
 
 impl PciDevice {
@@ -326,6 +339,9 @@ pub struct MountFacts {
 pub struct TimeFacts {
     /// When the facts were read, by the host's clock.
     pub now: Timestamp,
+    /// When NVML was asked for what it says here: what has happened since may not be in it. Absent where nobody has asked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nvml_asked: Option<Timestamp>,
     /// Whether a time service keeps it (`/run/systemd/timesync/synchronized`, or an active chrony/ntp/ptp unit).
     pub synchronized: Option<bool>,
 }

@@ -11,8 +11,9 @@ const LONG: SignedDuration = SignedDuration::from_secs(120);
 /// Seen blocked in fewer passes than this it may have slept several times, each time for a moment.
 const PASSES: usize = 5;
 
-/// An error when the same process was blocked in every pass for so long; a warning for one that is blocked now. A process in
-/// state D takes no signal, so only a reboot ends it.
+/// An error when the same process was blocked inside the driver in every pass for so long; a warning for one that is blocked now, or
+/// of which nobody can tell whose module it waits for: a GPU's process may as well wait for its files. A process in state D takes no
+/// signal, so only a reboot ends it.
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let mut findings = Vec::new();
@@ -30,7 +31,9 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
         let name = format!("{} (process {})", process.command, process.pid);
         let place = process.waits_in.as_deref().unwrap_or("an unknown function");
         let lasted = facts.time.now.duration_since(since);
-        let finding = if passes >= PASSES && lasted >= LONG {
+        let own = process.command.starts_with("nvidia") || process.command.starts_with("nv-");
+        let inside = process.in_driver.unwrap_or(own);
+        let finding = if inside && passes >= PASSES && lasted >= LONG {
             codes::PROCESS_BLOCKED.about(
                 facts.hostname.clone(),
                 format!("{name} has been stuck in the kernel since {since}, in {passes} passes"),
@@ -40,7 +43,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
         } else {
             codes::PROCESS_BLOCKED_NOW.about(
                 facts.hostname.clone(),
-                format!("{name} sleeps uninterruptibly now"),
+                format!("{name} sleeps uninterruptibly, in {passes} pass(es) since {since}"),
                 format!(
                     "look again in two minutes: cat /proc/{}/stack; a moment of it is ordinary",
                     process.pid

@@ -1,6 +1,6 @@
 //! Device nodes that a container needs and a working driver lacks. Called by [`super::judge`] only.
 
-use super::{Observation, codes, driver, gpus_on_pci, subject};
+use super::{Observation, codes, driver, subject};
 use bedplate_protocol::Finding;
 use bedplate_protocol::facts::NvmlStatus;
 
@@ -28,7 +28,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             ));
         }
     }
-    if gpus_on_pci(facts).is_empty() {
+    if facts.gpus_on_pci().is_empty() {
         return findings;
     }
     for (node, code, lacks) in [

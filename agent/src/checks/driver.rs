@@ -2,7 +2,7 @@
 //! Called by [`super::judge`] only.
 
 use super::codes::Code;
-use super::{Observation, codes, gpus_on_pci};
+use super::{Observation, codes};
 use bedplate_protocol::facts::NvmlStatus;
 use bedplate_protocol::{Finding, NodeFacts};
 
@@ -15,7 +15,7 @@ const WITHOUT_DRIVER: &[i32] = &[9, 28];
 /// At most one finding: about the driver as a whole.
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
-    if gpus_on_pci(facts).is_empty() && facts.nvml.status != NvmlStatus::Ready {
+    if facts.gpus_on_pci().is_empty() && facts.nvml.status != NvmlStatus::Ready {
         let silent = if nothing_to_drive(&facts.nvml.status) {
             None
         } else {
@@ -170,7 +170,7 @@ fn what_was_seen(facts: &NodeFacts) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     format!(
         "{} GPU(s) on PCI, module {}, library {} at {}, {} device node(s)",
-        gpus_on_pci(facts).len(),
+        facts.gpus_on_pci().len(),
         text(&facts.nvidia.module_version),
         text(&facts.nvidia.library_version),
         text(&facts.nvidia.library_path),

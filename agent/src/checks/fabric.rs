@@ -51,7 +51,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
 
 /// Only where the switches are this host's own devices: in a machine that shares a fabric of several hosts, the manager may run
 /// elsewhere.
-fn manager(facts: &NodeFacts) -> Option<Finding> {
+pub(super) fn manager(facts: &NodeFacts) -> Option<Finding> {
     let own = facts
         .nvidia_pci
         .iter()
@@ -119,7 +119,12 @@ fn registration(facts: &NodeFacts, gpu: &GpuFacts, fabric: FabricFacts) -> Optio
         ),
         _ => return None,
     };
-    Some(code.about(subject(facts, gpu), message, cure).with_evidence(format!(
+    let mut finding = code.about(subject(facts, gpu), message, cure);
+    if fabric.state == IN_PROGRESS {
+        // Every boot goes through it.
+        finding.action = None;
+    }
+    Some(finding.with_evidence(format!(
         "nvmlDeviceGetGpuFabricInfoV: state {}, status {}, healthSummary {}, healthMask {:#x}",
         fabric.state,
         fabric.status.map_or_else(|| "unknown".to_owned(), |status| status.to_string()),

@@ -1,7 +1,7 @@
 //! Whether the GPUs that NVML lists are those on PCI and those that were expected. Called by [`super::judge`] only.
 
 use super::codes::Code;
-use super::{Observation, codes, gpus_on_pci, subject};
+use super::{Observation, codes, subject};
 use bedplate_protocol::facts::NvmlStatus;
 use bedplate_protocol::{Finding, NodeFacts};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ const RESEAT: &str = "look at dmesg | grep -i nvrm, power the host off and on, a
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let (facts, expect) = (seen.facts, seen.expect);
     let mut findings = Vec::new();
-    let on_pci = gpus_on_pci(facts);
+    let on_pci = facts.gpus_on_pci();
     let ready = facts.nvml.status == NvmlStatus::Ready;
     if ready && on_pci.len() != facts.nvml.gpus.len() {
         let known: BTreeSet<&str> = facts

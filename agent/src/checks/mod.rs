@@ -31,13 +31,11 @@ mod row_remapping;
 mod temperature;
 mod xids;
 
-use bedplate_protocol::facts::{GpuFacts, PciDevice};
+use bedplate_protocol::facts::GpuFacts;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
 pub(crate) use history::History;
-
-/// The driver of devices that are handed to virtual machines whole: NVML cannot and need not see them.
-const PASSED_THROUGH: &str = "vfio-pci";
+pub(crate) use xids::withdrawn;
 
 /// What a check judges.
 #[derive(Debug, Clone, Copy)]
@@ -145,15 +143,6 @@ fn subject(facts: &NodeFacts, gpu: &GpuFacts) -> String {
 /// How a command such as `nvidia-smi --id` names the GPU.
 fn id(gpu: &GpuFacts) -> String {
     gpu.uuid.clone().unwrap_or_else(|| gpu.index.to_string())
-}
-
-/// GPUs on PCI that this host's own driver should have.
-fn gpus_on_pci(facts: &NodeFacts) -> Vec<&PciDevice> {
-    facts
-        .nvidia_pci
-        .iter()
-        .filter(|device| device.is_gpu() && device.driver.as_deref() != Some(PASSED_THROUGH))
-        .collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
 }
 
 /// A link that the product has need not be wired: bridges are sold apart. So a link that is down counts only where the same
-/// link of another GPU of the same product in this host is up. With `NVSwitch`es every link is wired, and a down one is a fault.
+/// link of another GPU of the same product in this host is up. With `NVSwitch`es every link is wired, and a down one is a fault; while
+/// their manager does not run, that is said instead, for it is what brings links up.
 fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
     let twins = || {
         facts
@@ -38,10 +39,11 @@ fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
                 .any(|other| other.link == link && other.active == Some(true))
         })
     };
+    let wired = fabric::has_switches(facts) && fabric::manager(facts).is_none();
     let down: Vec<String> = gpu
         .nvlinks
         .iter()
-        .filter(|link| link.active == Some(false) && up_elsewhere(link.link))
+        .filter(|link| link.active == Some(false) && (wired || up_elsewhere(link.link)))
         .map(|link| link.link.to_string())
         .collect();
     if down.is_empty() {
@@ -58,10 +60,14 @@ fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
         (codes::NVLINK_UNBRIDGED, cure.to_owned())
     };
     let message = format!(
-        "{} of {} NVLinks are down that another {} in this host has up: {}",
+        "{} of {} NVLinks are down that {}: {}",
         down.len(),
         gpu.nvlinks.len(),
-        gpu.name.as_deref().unwrap_or("GPU"),
+        if wired {
+            "lead to NVSwitches".to_owned()
+        } else {
+            format!("another {} in this host has up", gpu.name.as_deref().unwrap_or("GPU"))
+        },
         down.join(", ")
     );
     Some(

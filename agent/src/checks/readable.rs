@@ -1,6 +1,6 @@
 //! GPUs whose calls fail: lost, in need of a reset, or not read at all. Called by [`super::judge`] only.
 
-use super::{Observation, codes, gpus_on_pci, id, subject};
+use super::{Observation, codes, id, subject};
 use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlStatus};
 use bedplate_protocol::{Finding, NodeFacts};
 
@@ -104,7 +104,8 @@ fn missing_address(facts: &NodeFacts, gpu: &GpuFacts) -> Option<String> {
             .iter()
             .any(|other| other.pci_address.as_deref() == Some(address))
     };
-    let unknown: Vec<_> = gpus_on_pci(facts)
+    let unknown: Vec<_> = facts
+        .gpus_on_pci()
         .into_iter()
         .filter(|device| !known(&device.address))
         .collect();

@@ -9,7 +9,7 @@ mod xids;
 
 use super::*;
 use crate::host::{Tree, read_tree};
-use bedplate_protocol::facts::{NvmlCallError, NvmlFacts, NvmlStatus, RowRemapping};
+use bedplate_protocol::facts::{NvmlCallError, NvmlFacts, NvmlStatus, PciDevice, RowRemapping};
 
 /// A host with this many healthy H100s.
 fn healthy(count: u32) -> NodeFacts {

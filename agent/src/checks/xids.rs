@@ -2,8 +2,8 @@
 //!
 //! The rule by which an XID stops counting, written down once:
 //! 1. A reboot: only events of this boot are looked at. A card's lasting damage has checks of its own (row remapping, ECC).
-//! 2. The driver's word "nothing to do", when it comes after the event: NVML's recovery action of this pass, else the last XID
-//!    154. It is believed of those XIDs only for which this driver would have asked for something ([`crate::xid::reading`]).
+//! 2. The driver's word "nothing to do", when it comes after the event: NVML's recovery action, asked for [`SETTLED`] after it
+//!    or later, else the last XID 154. It is believed of those XIDs only for which this driver would have asked for something ([`crate::xid::reading`]).
 //! 3. A reset without that word clears nothing: drivers before field 230 do not say that a GPU was reset, and a fault that is
 //!    shown too long costs less than one that is forgotten. A reboot, or an override with its reason, ends it.
 
@@ -13,6 +13,12 @@ use crate::xid::catalogue::Severity;
 use crate::xid::{self, Basis, Reading, Recovery, XidEvent};
 use bedplate_protocol::facts::GpuFacts;
 use bedplate_protocol::{Finding, NodeFacts};
+use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+/// The driver writes an XID before it names the recovery that it wants; how long before is not documented. A value asked for
+/// sooner is not yet its answer.
+const SETTLED: SignedDuration = SignedDuration::from_secs(1);
 
 /// One finding for each GPU and XID of this boot that says more than "worth knowing".
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
@@ -34,8 +40,25 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     findings
 }
 
-fn of_event(facts: &NodeFacts, events: &[XidEvent], event: &XidEvent) -> Option<Finding> {
-    let gpu = facts.nvml.gpus.iter().find(|gpu| is_of(event, gpu));
+/// GPUs, by UUID and address, of which the driver has said since an XID that nothing is to be done (rule 2): evidence that ends what
+/// it began.
+pub(crate) fn withdrawn(seen: &Observation<'_>) -> BTreeSet<String> {
+    let (facts, events) = (seen.facts, &seen.history.xids);
+    let taken_back = |event: &&XidEvent| read(facts, events, event).1.overridden == Some(Recovery::None);
+    let of_gpu = |event: &XidEvent| match gpu_of(facts, event) {
+        Some(gpu) => [gpu.uuid.clone(), gpu.pci_address.clone()],
+        None => [event.uuid.clone(), event.pci_address.clone()],
+    };
+    events.iter().filter(taken_back).flat_map(of_gpu).flatten().collect()
+}
+
+fn gpu_of<'f>(facts: &'f NodeFacts, event: &XidEvent) -> Option<&'f GpuFacts> {
+    facts.nvml.gpus.iter().find(|gpu| is_of(event, gpu))
+}
+
+/// What an event means for its GPU, which NVML may no longer list.
+fn read<'f>(facts: &'f NodeFacts, events: &[XidEvent], event: &XidEvent) -> (Option<&'f GpuFacts>, Reading) {
+    let gpu = gpu_of(facts, event);
     let known = xid::Gpu {
         architecture: gpu.and_then(|gpu| gpu.architecture.as_deref()),
         name: gpu.and_then(|gpu| gpu.name.as_deref()),
@@ -45,7 +68,11 @@ fn of_event(facts: &NodeFacts, events: &[XidEvent], event: &XidEvent) -> Option<
             .as_deref()
             .or(facts.nvidia.module_version.as_deref()),
     };
-    let reading = xid::reading(event, known, last_word(gpu, events, event));
+    (gpu, xid::reading(event, known, last_word(facts, gpu, events, event)))
+}
+
+fn of_event(facts: &NodeFacts, events: &[XidEvent], event: &XidEvent) -> Option<Finding> {
+    let (gpu, reading) = read(facts, events, event);
     let code = code(&reading)?;
     let about = match (gpu, event.gpu()) {
         (Some(gpu), _) => subject(facts, gpu),
@@ -74,12 +101,20 @@ fn is_of(event: &XidEvent, gpu: &GpuFacts) -> bool {
 }
 
 /// What the driver says must be done to the GPU, if it said so after the event.
-fn last_word(gpu: Option<&GpuFacts>, events: &[XidEvent], event: &XidEvent) -> Option<Recovery> {
-    if let Some(now) = gpu.and_then(|gpu| gpu.recovery_action) {
-        return Some(Recovery::of(now));
+fn last_word(facts: &NodeFacts, gpu: Option<&GpuFacts>, events: &[XidEvent], event: &XidEvent) -> Option<Recovery> {
+    let said = event
+        .gpu()
+        .and_then(|gpu| xid::said(events, gpu))
+        .filter(|(_, told)| (told.at, told.sequence) >= (event.at, event.sequence));
+    let since = said.map_or(event.at, |(_, told)| told.at);
+    let asked = facts
+        .time
+        .nvml_asked
+        .is_some_and(|asked| asked.duration_since(since) >= SETTLED);
+    match gpu.and_then(|gpu| gpu.recovery_action).filter(|_| asked) {
+        Some(now) => Some(Recovery::of(now)),
+        None => said.map(|(recovery, _)| recovery),
     }
-    let (recovery, told) = xid::said(events, event.gpu()?)?;
-    ((told.at, told.sequence) >= (event.at, event.sequence)).then_some(recovery)
 }
 
 /// Nothing for what the driver itself has taken back, and for what is only worth knowing.

@@ -186,7 +186,7 @@ impl Observer {
         self.xids.learn(&facts);
         let reset = self.fold.forgive(at, &facts, &era);
         let verdict = self.verdict(&facts);
-        let nothing_there = facts.nvidia_pci.is_empty() && verdict.health == Health::Healthy;
+        let nothing_there = facts.gpus_on_pci().is_empty() && verdict.health == Health::Healthy;
         let mut sight = Sight::of_pass(&facts, nothing_there)
             .and(Sense::Host)
             .during(era.clone());
@@ -194,6 +194,11 @@ impl Observer {
             sight = sight.and(Sense::KernelLog);
         }
         sight.reset = reset;
+        sight.withdrawn = checks::withdrawn(&checks::Observation {
+            facts: &facts,
+            expect: None,
+            history: &self.history,
+        });
         for change in self.fold.observe(at, &verdict, &sight) {
             super::log::change(&change);
         }
@@ -260,6 +265,8 @@ impl Observer {
             nvml_stale_since: match &self.answered {
                 Some((answered, _)) if stale || silent(*answered) => Some(*answered),
                 Some(_) => None,
+                // A node without a GPU has no values that could be old.
+                None if pass.is_some_and(|pass| pass.facts.gpus_on_pci().is_empty()) => None,
                 None => Some(self.started),
             },
             facts,

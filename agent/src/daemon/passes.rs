@@ -8,6 +8,7 @@ use crate::gpu::{Event, Worker};
 use crate::health::Era;
 use crate::host::Refresh;
 use bedplate_protocol::facts::NvmlStatus;
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Instant;
@@ -17,7 +18,7 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
     let mut host = Refresh::new(Path::new("/"));
     let mut trouble = false;
     loop {
-        let began = Instant::now();
+        let (began, asked) = (Instant::now(), Timestamp::now());
         let nvml = worker.pass(config.nvml.deadline.get());
         let took = began.elapsed();
         let troubled = nvml.status != NvmlStatus::Ready;
@@ -25,7 +26,8 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
             tracing::error!(%since, "NVML unresponsive; what was read before is shown as stale until it answers again");
         }
         // What goes with a driver that has just stopped answering is wanted at once.
-        let facts = host.look(nvml, troubled && !trouble);
+        let mut facts = host.look(nvml, troubled && !trouble);
+        facts.time.nvml_asked = Some(asked);
         trouble = troubled;
         let era = Era {
             boot_id: facts.boot.boot_id.clone(),

@@ -258,6 +258,13 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
         }
         Clear::Driver | Clear::Reboot if booted => Some("the node was booted and it is not there".to_owned()),
         Clear::Driver if loaded => Some("the driver was loaded again and it is not there".to_owned()),
+        // Of what the kernel's log told and no other check: an ECC counter is not withdrawn by a word.
+        Clear::Driver
+            if row.sense == Sense::KernelLog
+                && gpu_of(&entry.finding.subject).is_some_and(|gpu| sight.withdrawn.contains(gpu)) =>
+        {
+            Some("the driver says since that nothing is to be done".to_owned())
+        }
         Clear::Driver if entry.reset => Some("the GPU was reset and it is not there".to_owned()),
         Clear::Driver | Clear::Reboot => None,
     };

@@ -31,7 +31,7 @@ pub(super) fn identify(verdict: &Verdict, sight: &Sight, known: &[GpuVerdict]) -
             finding.evidence.push(line);
         }
     }
-    for names in [&mut sight.there, &mut sight.reset] {
+    for names in [&mut sight.there, &mut sight.reset, &mut sight.withdrawn] {
         let more: Vec<String> = names.iter().filter_map(|name| aliases.get(name).cloned()).collect();
         names.extend(more);
     }

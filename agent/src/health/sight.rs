@@ -28,6 +28,8 @@ pub(crate) struct Sight {
     pub(crate) there: BTreeSet<String>,
     /// GPUs that were reset since the observation before, the same way.
     pub(crate) reset: BTreeSet<String>,
+    /// GPUs of which the driver has said since their XIDs that nothing is to be done, the same way.
+    pub(crate) withdrawn: BTreeSet<String>,
     /// Whether what was looked at is a GPU that the list of GPUs no longer changes by: false while NVML did not answer.
     pub(crate) complete: bool,
 }

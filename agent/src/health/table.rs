@@ -73,6 +73,10 @@ fn observations(count: u32) -> String {
 fn ends(row: &Reason) -> String {
     match row.clear {
         Clear::Observations(count) => format!("{} without it", observations(count)),
+        Clear::Driver if row.sense == Sense::KernelLog => {
+            "once the driver says that nothing is to be done, is loaded again, the GPU is reset or the node booted"
+                .to_owned()
+        }
         Clear::Driver => {
             "once the driver is loaded again, the GPU reset or the node booted, and it is not there".to_owned()
         }

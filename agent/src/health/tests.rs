@@ -53,6 +53,7 @@ fn whole() -> Sight {
         read: names(),
         there: names(),
         reset: BTreeSet::new(),
+        withdrawn: BTreeSet::new(),
         complete: true,
     }
 }
@@ -155,6 +156,24 @@ fn a_reset_of_its_gpu_is_evidence_and_of_another_is_not() {
             ..whole()
         };
         assert_eq!(fold.observe(at(10), &verdict(vec![]), &sight).len(), cleared, "{reset}");
+    }
+}
+
+#[test]
+fn what_the_driver_takes_back_ends_an_xid_and_nothing_that_was_counted() {
+    for (code, name, cleared) in [
+        ("xid-fatal", UUID, 1),
+        ("xid-fatal", "GPU-another", 0),
+        ("ecc-uncorrected", UUID, 0),
+    ] {
+        let mut fold = fold();
+        fold.observe(at(0), &verdict(vec![finding(code)]), &whole());
+        let sight = Sight {
+            withdrawn: BTreeSet::from([name.to_owned()]),
+            ..whole()
+        };
+        let changes = fold.observe(at(10), &verdict(vec![]), &sight);
+        assert_eq!(changes.len(), cleared, "{code} of {name}");
     }
 }
 

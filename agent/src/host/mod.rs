@@ -27,6 +27,7 @@ mod tree;
 use crate::gpu;
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{BootFacts, KernelFacts, NvmlFacts};
+use jiff::Timestamp;
 pub(crate) use refresh::Refresh;
 use std::path::Path;
 pub(crate) use tree::Tree;
@@ -41,8 +42,11 @@ pub(crate) fn read_facts(root: &Path) -> NodeFacts {
 pub(crate) fn read_facts_with(root: &Path, pass: &gpu::Pass) -> NodeFacts {
     let tree = Tree::new(root);
     let found = pass.library.clone().or_else(|| nvidia::library_on_disk(&tree));
+    let asked = Timestamp::now();
     let nvml = gpu::read(found.as_deref(), tree.is_running_host(), pass.deadline);
-    read_tree(tree, nvml)
+    let mut facts = read_tree(tree, nvml);
+    facts.time.nvml_asked = Some(asked);
+    facts
 }
 
 /// Everything but NVML, which the caller has read (or, in a test, written down).

@@ -1,8 +1,8 @@
-//! The host's facts again and again: what changes is read at each look, the rest (units, processes, disks) once a minute.
+//! The host's facts again and again: what changes is read at each look, the rest (units, new processes, disks) once a minute.
 //!
 //! Reads only, judges nothing. NVML is the caller's. Called by the daemon.
 
-use super::{Tree, nvidia, pressure, procfs, read_tree, sysfs};
+use super::{Tree, blocked, nvidia, pressure, procfs, read_tree, sysfs};
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
 use jiff::Timestamp;
@@ -39,6 +39,7 @@ impl Refresh {
                 facts.nvidia = nvidia::read(&tree, &facts.kernel.release, &nvml.status);
                 facts.memory = procfs::memory(&tree);
                 facts.pressure = pressure::read(&tree);
+                facts.blocked_processes = blocked::again(&tree, &facts.blocked_processes);
                 facts.time.now = Timestamp::now();
                 let mut again = facts.clone();
                 let more = tree.into_unreadable().into_iter();

@@ -29,6 +29,7 @@ pub(super) fn read(tree: &Tree, services: &[ServiceFacts]) -> TimeFacts {
     };
     TimeFacts {
         now: Timestamp::now(),
+        nvml_asked: None,
         synchronized,
     }
 }

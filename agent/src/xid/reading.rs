@@ -73,7 +73,8 @@ pub(crate) fn said<'a>(events: &'a [XidEvent], gpu: &str) -> Option<(Recovery, &
 /// What `event` means on `gpu`, of which the driver has said that this recovery is needed since (absent: nothing said).
 pub(crate) fn reading(event: &XidEvent, gpu: Gpu<'_>, said: Option<Recovery>) -> Reading {
     let plain = by_catalogue(event, gpu);
-    match event.recovery.or(said) {
+    // What was said since goes before the event's own words.
+    match said.or(event.recovery) {
         None => plain,
         Some(Recovery::None) => {
             let row = match plain.basis {

@@ -26,6 +26,8 @@ pub(crate) enum Recovery {
     SystemReboot,
     /// A number that this build does not know.
     Unknown(u32),
+    /// Words that this build does not know, and no number.
+    UnknownWords,
 }
 
 impl Recovery {
@@ -52,19 +54,23 @@ impl Recovery {
             Self::GpuReset | Self::DrainAndReset => Some(RecommendedAction::ResetGpu),
             Self::NodeReboot | Self::SystemReboot => Some(RecommendedAction::Reboot),
             Self::BusReset => Some(RecommendedAction::PowerCycle),
-            Self::ImexDomain | Self::Unknown(_) => Some(RecommendedAction::Service),
+            Self::ImexDomain | Self::Unknown(_) | Self::UnknownWords => Some(RecommendedAction::Service),
         }
     }
 
     /// The action that XID 154 changes to. Its words differ between drivers ("Node Reboot Required", "OS Reboot"), its
-    /// number does not, so the number counts, and words only where a driver wrote none.
+    /// number does not, so the number counts, and words only where a driver wrote none. Words that nobody here knows are a demand
+    /// all the same.
     pub(crate) fn in_text(text: &str) -> Option<Self> {
         let (_, change) = text.split_once("recovery action changed from")?;
         let (_, to) = change.split_once(" to ")?;
         let to = to.trim();
         if let Some(hexadecimal) = to.strip_prefix("0x") {
             let length = hexadecimal.bytes().take_while(u8::is_ascii_hexdigit).count();
-            return u32::from_str_radix(hexadecimal.get(..length)?, 16).ok().map(Self::of);
+            let number = hexadecimal
+                .get(..length)
+                .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+            return Some(number.map_or(Self::UnknownWords, Self::of));
         }
         // NVIDIA's five words, where the number is missing (analyzing-xid-catalog.html, row 154, read 2026-11-21).
         match to.trim_start_matches('(').trim_end_matches(['.', ')']) {
@@ -73,7 +79,7 @@ impl Recovery {
             "Node Reboot Required" => Some(Self::NodeReboot),
             "Drain P2P" => Some(Self::DrainPeerToPeer),
             "Drain and Reset" => Some(Self::DrainAndReset),
-            _ => None,
+            _ => Some(Self::UnknownWords),
         }
     }
 }
@@ -109,6 +115,11 @@ mod tests {
                 "GPU recovery action changed from None to (Drain and Reset)",
                 Recovery::DrainAndReset,
             ),
+            (
+                "GPU recovery action changed from 0x0 (None) to (Fabric Reset Required)",
+                Recovery::UnknownWords,
+            ),
+            ("GPU recovery action changed from a to 0x", Recovery::UnknownWords),
         ] {
             assert_eq!(Recovery::in_text(text), Some(action), "{text}");
         }
@@ -116,12 +127,7 @@ mod tests {
 
     #[test]
     fn other_text_says_nothing() {
-        for text in [
-            "",
-            "GPU recovery action changed from 0x0",
-            "recovery action changed from a to 0x",
-            "to 0x1 (x)",
-        ] {
+        for text in ["", "GPU recovery action changed from 0x0", "to 0x1 (x)"] {
             assert_eq!(Recovery::in_text(text), None, "{text}");
         }
     }
@@ -129,6 +135,7 @@ mod tests {
     #[test]
     fn an_unknown_action_is_as_grave_as_the_gravest() {
         assert_eq!(Recovery::of(99).action(), Some(RecommendedAction::Service));
+        assert_eq!(Recovery::UnknownWords.action(), Some(RecommendedAction::Service));
         assert_eq!(Recovery::of(0).action(), None);
     }
 }

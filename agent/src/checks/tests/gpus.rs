@@ -199,6 +199,18 @@ fn a_link_that_is_down_counts_where_its_twin_has_it_up() {
     let mut switched = odd;
     add_switch(&mut switched, "active");
     assert_eq!(found(&switched), (Health::Problem, vec!["nvlink-inactive".into()]));
+    let mut dead_switch = with(&[true, false], &[true, false]);
+    add_switch(&mut dead_switch, "active");
+    let both = vec!["nvlink-inactive".to_owned(); 2];
+    assert_eq!(
+        found(&dead_switch),
+        (Health::Problem, both),
+        "the same link of every GPU"
+    );
+    let mut unmanaged = with(&[false, false], &[false, false]);
+    add_switch(&mut unmanaged, "failed");
+    let manager = vec!["fabric-manager-inactive".to_owned()];
+    assert_eq!(found(&unmanaged), (Health::Problem, manager), "said once, by its cause");
 }
 
 /// A machine with an `NVSwitch` and a fabric manager in this state.

@@ -109,6 +109,7 @@ fn a_process_is_stuck_when_it_is_the_same_one_for_two_minutes() {
         start_ticks,
         command: "nvidia-smi".into(),
         waits_in: Some("os_acquire_mutex".into()),
+        in_driver: Some(true),
     };
     let same = |_, facts: &mut NodeFacts| facts.blocked_processes = vec![blocked(1)];
     assert_eq!(passes(1, same), found(Health::Healthy, &["process-blocked-now"]));
@@ -130,6 +131,16 @@ fn a_process_is_stuck_when_it_is_the_same_one_for_two_minutes() {
         facts.blocked_processes = if number == 6 { vec![] } else { vec![blocked(1)] };
     };
     assert_eq!(passes(13, once_away), found(Health::Healthy, &["process-blocked-now"]));
+    let elsewhere = |_, facts: &mut NodeFacts| {
+        let loader = BlockedProcess {
+            command: "python3".into(),
+            waits_in: Some("folio_wait_bit_common".into()),
+            in_driver: None,
+            ..blocked(1)
+        };
+        facts.blocked_processes = vec![loader];
+    };
+    assert_eq!(passes(13, elsewhere), found(Health::Healthy, &["process-blocked-now"]));
 }
 
 #[test]

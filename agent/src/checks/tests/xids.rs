@@ -21,7 +21,13 @@ fn event(second: i64, number: u32) -> XidEvent {
 
 /// Two healthy H100s, of which the first had these events; its recovery action as the driver gives it.
 fn judged(events: Vec<XidEvent>, recovery_action: Option<u32>) -> Verdict {
+    judged_when_asked(events, recovery_action, 1_000)
+}
+
+/// The same with NVML asked in this second of the time that [`event`] counts.
+fn judged_when_asked(events: Vec<XidEvent>, recovery_action: Option<u32>, second: i64) -> Verdict {
     let mut facts = healthy(2);
+    facts.time.nvml_asked = Some(event(second, 1).at);
     for gpu in &mut facts.nvml.gpus {
         gpu.architecture = Some("hopper".into());
         gpu.recovery_action = recovery_action;
@@ -88,6 +94,63 @@ fn the_drivers_word_that_nothing_is_to_be_done_clears_what_it_would_have_spoken_
     );
     let asked = judged(vec![event(0, 48), told(9, Recovery::NodeReboot)], None);
     assert_eq!(asked.action, Some(RecommendedAction::Reboot));
+}
+
+#[test]
+fn what_nvml_said_before_the_event_takes_nothing_back() {
+    let asked = |second, recovery| codes_of(&judged_when_asked(vec![event(10, 95)], Some(recovery), second)).concat();
+    assert_eq!(asked(5, 0), "xid-fatal", "the last pass was before it");
+    assert_eq!(
+        asked(10, 0),
+        "xid-fatal",
+        "in the same second the driver may not have judged yet"
+    );
+    assert_eq!(asked(11, 0), "");
+    assert_eq!(
+        asked(11, 1),
+        "recovery-gpu-resetrecovery-gpu-resetxid-fatal",
+        "both GPUs have this word"
+    );
+}
+
+#[test]
+fn a_gpu_is_named_whose_driver_has_taken_an_xid_back() {
+    let withdrawn = |number, recovery, second| {
+        let mut facts = healthy(2);
+        facts.nvml.gpus[0].architecture = Some("hopper".into());
+        facts.nvml.gpus[0].recovery_action = recovery;
+        facts.time.nvml_asked = Some(event(second, 1).at);
+        let history = History {
+            xids: vec![event(10, number)],
+            ..History::default()
+        };
+        let seen = Observation {
+            facts: &facts,
+            expect: None,
+            history: &history,
+        };
+        crate::checks::withdrawn(&seen).into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(withdrawn(95, Some(0), 60), ["0000:10:00.0", "GPU-0"]);
+    assert!(withdrawn(95, Some(0), 5).is_empty(), "that was said before it");
+    assert!(withdrawn(95, Some(1), 60).is_empty());
+    assert!(withdrawn(95, None, 60).is_empty());
+    assert!(withdrawn(46, Some(0), 60).is_empty(), "the driver never speaks of it");
+}
+
+#[test]
+fn of_what_the_driver_demands_the_newest_word_counts() {
+    let told = |second, recovery| XidEvent {
+        recovery: Some(recovery),
+        ..event(second, 154)
+    };
+    let reset = || told(10, Recovery::GpuReset);
+    let said = |events, recovery, second| codes_of(&judged_when_asked(events, recovery, second)).concat();
+    assert_eq!(said(vec![reset()], None, 60), "xid-fatal");
+    assert_eq!(said(vec![reset()], Some(0), 5), "xid-fatal", "asked before it");
+    assert_eq!(said(vec![reset()], Some(0), 60), "", "NVML says none since");
+    assert_eq!(said(vec![reset(), told(20, Recovery::None)], None, 5), "");
+    assert_eq!(said(vec![told(10, Recovery::UnknownWords)], None, 60), "xid-fatal");
 }
 
 #[test]

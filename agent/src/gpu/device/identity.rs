@@ -53,5 +53,8 @@ pub(super) fn read(r: &mut Reading<'_>) {
     r.known.gpu.temperature_shutdown_celsius = r.newer(threshold, |device| {
         device.temperature_threshold(TemperatureThreshold::Shutdown)
     });
+    r.known.gpu.memory_temperature_max_celsius = r.newer(threshold, |device| {
+        device.temperature_threshold(TemperatureThreshold::MemoryMax)
+    });
     r.known.identified = r.known.gpu.errors.is_empty();
 }

@@ -94,7 +94,7 @@ fn driver(text: &mut Exposition<'_>, facts: &NodeFacts) {
     for name in ["ready", "library-missing", "init-failed", "unresponsive", "worker-died"] {
         text.sample(&NVML, &[("state", name)], flag(name == now));
     }
-    let on_pci = facts.nvidia_pci.iter().filter(|device| device.is_gpu()).count();
+    let on_pci = facts.gpus_on_pci().len();
     for (source, count) in [("pci", on_pci), ("nvml", facts.nvml.gpus.len())] {
         text.sample(&DEVICES, &[("source", source)], whole(count as u64));
     }
