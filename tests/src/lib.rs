@@ -13,6 +13,7 @@ pub mod agents_cluster;
 pub mod api_server;
 pub mod built;
 pub mod cluster_file;
+pub mod driver_tree;
 pub mod footprint;
 pub mod kernel_log;
 pub mod one_host;
