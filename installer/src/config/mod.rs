@@ -263,7 +263,7 @@ fn cluster(
         artifacts: around.named(artifacts, "~/.cache/bedplate/artifacts", "artifacts", reader.file()),
     });
     let gpu = gpu::read(table.get("gpu"), reader);
-    let agent = agent::read(table.get("agent"), reader);
+    let agent = agent::read(table.get("agent"), around.codes, reader);
     let accept = accept::read(table.get("accept"), around.codes, reader);
     let nodes = nodes::read(&table, &kubernetes, reader);
     let mut sections = BTreeMap::new();

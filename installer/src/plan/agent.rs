@@ -41,16 +41,24 @@ pub fn agent(
     let control_plane = site.spec.control_plane().ok_or_else(|| PlanError::NoControlPlane {
         file: site.spec.file.clone(),
     })?;
-    let config = json!({
+    let wanted = &site.spec.agent;
+    let mut kubernetes = json!({
+        "apiServer": format!("https://{}", kubeadm_join::endpoint(control_plane)),
+        "caFile": CA,
+        "tokenFile": TOKEN,
+        "taints": wanted.taints,
+    });
+    if let Some(heartbeat) = &wanted.heartbeat {
+        kubernetes["heartbeat"] = json!(heartbeat);
+    }
+    let mut config = json!({
         "nodeName": node.name,
         "expect": node.has_gpus().then_some(&node.expect),
-        "kubernetes": {
-            "apiServer": format!("https://{}", kubeadm_join::endpoint(control_plane)),
-            "caFile": CA,
-            "tokenFile": TOKEN,
-            "taints": site.spec.agent.taints,
-        },
+        "kubernetes": kubernetes,
     });
+    for (key, value) in &wanted.settings {
+        config[key] = value.clone();
+    }
     // JSON is YAML, and its text is the same on every run.
     let config = serde_json::to_string_pretty(&config).unwrap_or_default() + "\n";
     let file = |path: &str, text: String| {
