@@ -1,13 +1,18 @@
 //! The agents' unit and identity, as runs deliver and replace them. Parts of the life in `main.rs`.
 
-use super::health::condition_field;
+use super::health::{condition_field, metrics};
 use super::{Cluster, GATES, HOSTS, eventually, hosts};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// From here on nodes with a sick GPU are tainted.
-const TAINTS: &str = "\nagent: {taints: true}\n";
+/// From here on nodes with a sick GPU are tainted, and what is said of a workstation's card is not worth saying.
+const SETTINGS: &str = "
+agent:
+  taints: true
+  checks:
+  - {code: persistence-off, mode: off, owner: ops@example.org, reason: a workstation's card, expires: 2100-01-01T00:00:00Z}
+";
 
 pub(super) fn another_setting_replaces_the_agents(cluster: &Cluster<'_>) {
     let since = || HOSTS.map(|host| condition_field(cluster, host, "GPUXidProblem", "lastTransitionTime"));
@@ -16,8 +21,10 @@ pub(super) fn another_setting_replaces_the_agents(cluster: &Cluster<'_>) {
             .ssh(host, "systemctl show -P MainPID bedplate-agent")
             .expect("it has one")
     };
+    let said = || metrics("gpu-3").contains("code=\"persistence-off\"");
+    assert!(said(), "it is worth saying until somebody says otherwise");
     let (known, before) = (since(), HOSTS.map(process));
-    let report = cluster.up_with(TAINTS).ended(0);
+    let report = cluster.up_with(SETTINGS).ended(0);
     let changes = HOSTS.map(|host| {
         [
             format!("{host} file:/etc/bedplate/agent.yaml"),
@@ -28,6 +35,9 @@ pub(super) fn another_setting_replaces_the_agents(cluster: &Cluster<'_>) {
     for (host, before) in HOSTS.iter().zip(before) {
         assert_ne!(process(host), before, "{host} has another process");
     }
+    eventually("the override counts", || {
+        if said() { Err(metrics("gpu-3")) } else { Ok(()) }
+    });
     let heard = |host: &str| condition_field(cluster, host, "GPUXidProblem", "lastHeartbeatTime");
     let earlier = HOSTS.map(heard);
     hosts()
@@ -68,7 +78,7 @@ pub(super) fn expired_token_comes_back(cluster: &Cluster<'_>) {
     });
     assert_eq!(heard(), last, "it publishes nothing");
     drop(machines);
-    let report = cluster.up_with(TAINTS).ended(0);
+    let report = cluster.up_with(SETTINGS).ended(0);
     assert_eq!(report.changes(), [format!("gpu-3 service-account-token:{DELIVERED}")]);
     assert_eq!(report.gates(), GATES, "{:#}", report.json);
     eventually("the agent publishes again", || {
