@@ -62,6 +62,35 @@ fn the_agent_that_is_copied_to_hosts_runs_with_glibc_2_28() {
     }
 }
 
+/// What an agent for aarch64 would be compiled and linked with; its Rust is for where the standard library can be had.
+#[test]
+fn the_compiler_for_aarch64_makes_programs_that_run_with_glibc_2_28() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, built) = (folder.path().join("try.c"), folder.path().join("try"));
+    // fcntl64 is of glibc 2.28, and what a newer glibc would name is of 2.33 (stat) and 2.34 (pthread_create).
+    let text = "#define _FILE_OFFSET_BITS 64\n#include <fcntl.h>\n#include <pthread.h>\n#include <sys/stat.h>\n\
+                static void *work(void *at) { return at; }\n\
+                int main(void) { struct stat s; pthread_t t; return stat(\"/\", &s) + fcntl(0, F_GETFD) + pthread_create(&t, 0, work, 0); }\n";
+    std::fs::write(&source, text).unwrap();
+    let compiler = repository().join("agent/linker/cc-aarch64");
+    read(
+        Command::new(compiler)
+            .arg("-pthread")
+            .arg("-o")
+            .arg(&built)
+            .arg(&source),
+    );
+    let head = read(Command::new("readelf").arg("--file-header").arg(&built));
+    assert!(head.contains("AArch64"), "{head}");
+    let needs = read(Command::new("readelf").args(["--wide", "--version-info"]).arg(&built));
+    let versions = needs.split_whitespace().filter_map(|word| word.strip_prefix("GLIBC_"));
+    let newest = versions
+        .filter_map(GlibcVersion::parse)
+        .max()
+        .expect("it needs a glibc");
+    assert_eq!(newest, FLOOR);
+}
+
 /// One file out of a tar file.
 fn member(archive: &Path, name: &str, into: &Path) {
     read(
