@@ -82,13 +82,12 @@ impl Publisher {
     /// When the next pass has something to do.
     pub(super) fn due(&self, state: &State, now: Instant) -> Instant {
         let heartbeat = self.config.heartbeat.get();
-        let due = match &self.other {
-            Some((_, seen)) => *seen + heartbeat,
-            None => {
-                let conditions = conditions_due(&self.written, &self.conditions, state, now, heartbeat);
-                let beside = self.beside.due(state, now, self.written.at());
-                beside.map_or(conditions, |beside| conditions.min(beside))
-            }
+        let due = if let Some((_, seen)) = &self.other {
+            *seen + heartbeat
+        } else {
+            let conditions = conditions_due(&self.written, &self.conditions, state, now, heartbeat);
+            let beside = self.beside.due(state, now, self.written.at());
+            beside.map_or(conditions, |beside| conditions.min(beside))
         };
         self.entry.earliest(due)
     }
