@@ -5,8 +5,10 @@
 
 use bedplate_tests::agents_cluster::{AGENT, NAMESPACE, agents_cluster, bound_token};
 use bedplate_tests::api_server::ApiServer;
-use bedplate_tests::publishing::{HARDWARE, Place, condition, status, until};
+use bedplate_tests::publishing::{HARDWARE, PATIENCE, Place, condition, status, until};
 use serde_json::Value;
+use std::net::TcpListener;
+use std::time::Instant;
 
 const HEALTH: &str = "bedplate.dev/gpu-health";
 const ACTION: &str = "bedplate.dev/gpu-action";
@@ -180,6 +182,66 @@ fn what_is_refused_is_counted_and_holds_up_nothing_else() {
             .contains("publishing labels to Kubernetes works again")
             .then_some(())
     });
+}
+
+/// From now on nobody gets an answer who writes an Event: admission asks a port of this host that takes connections and says
+/// nothing.
+fn hang_events(server: &ApiServer) -> TcpListener {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let url = format!("https://{}/", silent.local_addr().expect("it has an address"));
+    let webhook = serde_json::json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "silent"},
+        "webhooks": [{"name": "silent.example.org", "clientConfig": {"url": url}, "timeoutSeconds": 30,
+            "rules": [{"apiGroups": ["events.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["events"]}],
+            "sideEffects": "None", "admissionReviewVersions": ["v1"]}],
+    });
+    let event = serde_json::json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"generateName": "probe-", "namespace": "default"},
+        "eventTime": "2026-11-21T12:00:00.000000Z", "reportingController": "somebody.example/probe",
+        "reportingInstance": "one", "action": "Observe", "reason": "Probe", "type": "Normal",
+        "regarding": {"apiVersion": "v1", "kind": "Node", "name": "two"},
+    });
+    for (name, object) in [("webhook", webhook), ("probe", event)] {
+        std::fs::write(server.path(name), object.to_string()).expect("the object can be written");
+    }
+    let create = |name: &str, limit: &str| {
+        let path = server.path(name).display().to_string();
+        server.kubectl(&["create", "-f", &path, limit]).code == Some(0)
+    };
+    assert!(create("webhook", "--request-timeout=30s"));
+    let since = Instant::now();
+    while create("probe", "--request-timeout=2s") {
+        assert!(since.elapsed() < PATIENCE, "admission never asks the webhook");
+    }
+    silent
+}
+
+#[test]
+fn news_of_conditions_do_not_wait_for_an_event_that_gets_no_answer() {
+    let server = agents_cluster();
+    let _silent = hang_events(&server);
+    let place = Place::new(&server, &bound_token(&server, "one", "1h"), "", "");
+    let _agent = place.start();
+    until("the condition is False", &place, || status(&server, HARDWARE, "False"));
+    until("the node is labelled, which comes before Events", &place, || {
+        label(&server, HEALTH)
+    });
+    place.gpus(", lost: true");
+    until("the condition is True", &place, || status(&server, HARDWARE, "True"));
+    let failed = || {
+        place
+            .metric("bedplate_agent_publish_failures_total", "reason=\"timeout\"")
+            .expect("it is exported")
+    };
+    // An Event is given ten seconds. If this was written within them, it did not wait for one.
+    assert_eq!(failed().to_string(), "0", "{}", place.log());
+    until("Events are given up for now", &place, || (failed() > 0.0).then_some(()));
+    let fails = "publishing Events to Kubernetes fails since 0 s [timeout]";
+    assert!(place.log().contains(fails), "{}", place.log());
+
+    server.kubectl_must(&["delete", "validatingwebhookconfiguration", "silent"]);
+    until("an Event tells of it", &place, || told_of(&server, "GpuLost"));
 }
 
 #[test]
