@@ -114,6 +114,15 @@ impl Place {
         (status == "200").then(|| serde_json::from_str(&body).expect("the state is JSON"))
     }
 
+    /// The first value of a metric whose labels hold a text.
+    pub fn metric(&self, name: &str, label: &str) -> Option<f64> {
+        let (_, text) = self.ask("/metrics");
+        let mut of = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
+        of.next()?.rsplit_once(' ')?.1.parse().ok()
+    }
+
     /// A condition as the agent knows it.
     pub fn knows(&self, kind: &str) -> Option<Value> {
         let state = self.state()?;

@@ -31,14 +31,15 @@ impl Drop for Daemon {
 }
 
 impl Daemon {
-    fn of(host: &Host) -> Self {
+    /// With `more` added to its configuration.
+    fn of(host: &Host, more: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
         let address = listener.local_addr().expect("it has an address").to_string();
         drop(listener);
         host.write(
             "agent.yaml",
             &format!(
-                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n",
+                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{more}",
                 host.library().display(),
                 host.path("state").display()
             ),
@@ -96,7 +97,12 @@ fn unix_now() -> f64 {
 
 /// The alerts that fire after an hour in which everything goes on as between two readings.
 fn firing(host: &Host, sign: &str) -> Vec<String> {
-    let daemon = Daemon::of(host);
+    firing_with(host, "", sign)
+}
+
+/// The same with `more` added to the daemon's configuration.
+fn firing_with(host: &Host, more: &str, sign: &str) -> Vec<String> {
+    let daemon = Daemon::of(host, more);
     daemon.settled(sign);
     let read = || (unix_now(), samples(&daemon.ask("/metrics").expect("it answers")));
     let (first_at, first) = read();
@@ -211,4 +217,14 @@ fn a_hung_library_is_a_problem_and_values_that_grow_old() {
         found,
         ["BedplateGpuNodeProblem", "BedplateGpuNvmlUnresponsive", NO_KUBELET]
     );
+}
+
+#[test]
+fn a_cluster_that_hears_nothing_of_a_healthy_host_is_an_agent_that_does_not_publish() {
+    let host = Host::new("", "");
+    let absent = host.path("absent").display().to_string();
+    let kubernetes =
+        format!("kubernetes: {{apiServer: 'https://127.0.0.1:1', caFile: {absent}, tokenFile: {absent}}}\n");
+    let found = firing_with(&host, &kubernetes, LOOKED);
+    assert_eq!(found, ["BedplateAgentNotPublishing", NO_KUBELET]);
 }

@@ -148,6 +148,56 @@ fn an_api_server_that_was_away_for_a_minute_is_told_everything_when_it_happened(
 }
 
 #[test]
+fn what_happened_while_the_api_server_was_away_is_told_once_by_an_agent_that_was_restarted_meanwhile() {
+    let mut server = agents_cluster();
+    let place = Place::new(&server, &bound_token(&server, "one", "2h"), ", heartbeat: 10s", "");
+    let agent = place.start();
+    until("the condition is False", &place, || status(&server, MEMORY, "False"));
+    server.stop();
+    place.gpus(", ecc: {enabled: true, uncorrected_volatile: 3}");
+    until("the change is kept", &place, || {
+        let kept = std::fs::read_to_string(place.path("state/health.json")).ok()?;
+        kept.contains("ecc-uncorrected").then_some(())
+    });
+    drop(agent);
+    let away = || place.log().matches("[unreachable]").count();
+    let before = away();
+    let agent = place.start();
+    until("the agent that was restarted says that the API is away", &place, || {
+        (away() > before).then_some(())
+    });
+    server.run();
+    until("the restarted agent tells of it", &place, || {
+        events(&server).contains_key("EccUncorrected").then_some(())
+    });
+
+    // What has been told is no news for the next one.
+    until("what was told is kept", &place, || {
+        let kept = std::fs::read_to_string(place.path("state/events.json")).ok()?;
+        let kept: Value = serde_json::from_str(&kept).ok()?;
+        let state = place.state()?;
+        let mut changes = state["transitions"].as_array()?.iter();
+        let change = changes.find(|change| change["code"] == "ecc-uncorrected")?;
+        (kept["next"].as_u64() > change["sequence"].as_u64() && kept["untold"].as_array()?.is_empty()).then_some(())
+    });
+    let told = || {
+        server.get(&["events.events.k8s.io", "-n", "default"])["items"]
+            .as_array()
+            .map(Vec::len)
+    };
+    let before = told();
+    drop(agent);
+    let beat = || condition(&server, MEMORY).map(|condition| condition["lastHeartbeatTime"].clone());
+    let last = beat();
+    let _agent = place.start();
+    let next = until("a heartbeat of the next one", &place, || {
+        Some(beat()).filter(|now| *now != last)
+    });
+    until("another one", &place, || Some(beat()).filter(|now| *now != next));
+    assert_eq!(told(), before, "{:#?}", events(&server));
+}
+
+#[test]
 #[ignore = "ten minutes: tests/run --long runs it"]
 fn an_api_server_that_was_away_for_ten_minutes_is_told_everything_when_it_happened() {
     away_for(Duration::from_mins(10));

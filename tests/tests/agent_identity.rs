@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "test helpers stand outside #[test]")]
 
 use bedplate_tests::agents_cluster::{NAMESPACE, agents_cluster, manifest, token};
-use bedplate_tests::api_server::ApiServer;
+use bedplate_tests::api_server::{ApiServer, claims};
 use bedplate_tests::built::Ran;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -78,8 +78,16 @@ fn event(node: &str) -> Value {
 }
 
 fn renew(server: &ApiServer, who: &str, bound_to: &Value) -> Ran {
-    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": {"expirationSeconds": 3600, "boundObjectRef": bound_to}});
+    ask_for(
+        server,
+        who,
+        &json!({"expirationSeconds": 3600, "boundObjectRef": bound_to}),
+    )
+}
+
+/// Asks for a token as this `TokenRequest`'s spec says.
+fn ask_for(server: &ApiServer, who: &str, spec: &Value) -> Ran {
+    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
     let path = server.path("token-request.json");
     std::fs::write(&path, body.to_string()).expect("the request can be written");
     let url = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts/bedplate-agent/token");
@@ -267,6 +275,46 @@ fn an_agent_renews_its_own_token_and_gets_none_for_another_node() {
         );
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+#[test]
+fn a_token_that_an_agent_asks_for_lives_a_day_at_most_and_is_for_this_api_server_only() {
+    let server = cluster();
+    let own = json!({"kind": "Node", "apiVersion": "v1", "name": "one"});
+    let spec = |more: Value| {
+        let mut spec = json!({"boundObjectRef": own});
+        for (key, value) in more.as_object().expect("an object") {
+            spec[key] = value.clone();
+        }
+        spec
+    };
+    let day = ask_for(&server, "one", &spec(json!({"expirationSeconds": 86_400})));
+    done(&day);
+    let answer: Value = serde_json::from_str(&day.stdout).expect("the answer is JSON");
+    let given = claims(answer["status"]["token"].as_str().expect("there is a token"));
+    assert_eq!(
+        given["exp"]
+            .as_i64()
+            .zip(given["iat"].as_i64())
+            .map(|(end, begin)| end - begin),
+        Some(86_400)
+    );
+    done(&ask_for(&server, "one", &spec(json!({}))));
+    done(&ask_for(&server, "one", &spec(json!({"audiences": []}))));
+
+    refused(
+        &ask_for(&server, "one", &spec(json!({"expirationSeconds": 86_401}))),
+        "may ask for tokens that live 86400 s at most, not 86401 s",
+    );
+    refused(
+        &ask_for(&server, "one", &spec(json!({"audiences": ["vault.example"]}))),
+        "may ask for tokens for the API server only, not for vault.example",
+    );
+    let both = json!({"audiences": ["https://kubernetes.default.svc.cluster.local", "vault.example"]});
+    refused(
+        &ask_for(&server, "one", &spec(both)),
+        "only, not for https://kubernetes",
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The shortest life that Kubernetes gives, in seconds.
 const LIFE: i64 = 600;
+const PUBLISHED: &str = "bedplate_agent_published_timestamp_seconds";
 
 fn now() -> i64 {
     let since = SystemTime::now()
@@ -123,6 +124,20 @@ fn a_token_of_the_past_silences_until_the_next_one_is_delivered_and_nothing_is_f
         kept.contains("gpu-lost").then_some(())
     });
     assert_eq!(server.writes_of(AGENT), Vec::<String>::new());
+    // Prometheus hears that nothing is written, and why.
+    let published = || place.metric(PUBLISHED, "").expect("it is exported");
+    let began = place
+        .metric("bedplate_agent_start_time_seconds", "")
+        .expect("it is exported");
+    assert!(
+        (published() - began).abs() < 5.0,
+        "it has never written: {} {began}",
+        published()
+    );
+    let before = published();
+    let failed = place.metric("bedplate_agent_publish_failures_total", "reason=\"token\"");
+    assert!(failed.is_some_and(|count| count >= 1.0), "{failed:?}");
+    assert_eq!(place.metric("bedplate_agent_publish_interval_seconds", ""), Some(300.0));
 
     place.deliver(&good);
     let told = until("the condition is True", &place, || status(&server, HARDWARE, "True"));
@@ -133,5 +148,6 @@ fn a_token_of_the_past_silences_until_the_next_one_is_delivered_and_nothing_is_f
     until("the agent says that it works", &place, || {
         place.log().contains("works again").then_some(())
     });
+    assert!(published() > before, "{} {before}", published());
     shown_to_nobody(&place, &agent, &[&expired, &good]);
 }

@@ -44,6 +44,28 @@ impl std::fmt::Display for RecommendedAction {
     }
 }
 
+impl RecommendedAction {
+    const ALL: [Self; 5] = [
+        Self::RestartApp,
+        Self::ResetGpu,
+        Self::Reboot,
+        Self::PowerCycle,
+        Self::Service,
+    ];
+
+    /// How the message of a node condition begins that recommends it: the agent writes it, `bedplate status` reads it.
+    pub fn opening(self) -> String {
+        format!("Recommended: {self}. ")
+    }
+
+    /// What the message of a node condition recommends.
+    pub fn opens(message: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|action| message.starts_with(&action.opening()))
+    }
+}
+
 /// One GPU's verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuVerdict {
@@ -74,4 +96,19 @@ pub struct Verdict {
     pub action: Option<RecommendedAction>,
     /// Why.
     pub findings: Vec<Finding>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_condition_recommends_is_read_as_it_is_written() {
+        for action in RecommendedAction::ALL {
+            let message = format!("{}a/GPU-1: it is lost [gpu-lost]", action.opening());
+            assert_eq!(RecommendedAction::opens(&message), Some(action));
+        }
+        assert_eq!(RecommendedAction::opens("a: reset GPU [gpu-lost]"), None);
+        assert_eq!(RecommendedAction::opens("Recommended: reset GPUs. a"), None);
+    }
 }

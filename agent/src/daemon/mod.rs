@@ -17,7 +17,7 @@ mod xids;
 
 use crate::gpu::Worker;
 use crate::health::Fold;
-use crate::publish;
+use crate::publish::{self, Publisher};
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
 #[cfg(fuzzing)]
@@ -83,6 +83,11 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         .collect();
     let mut fold = Fold::new(config.checks.clone(), config.interval.signed(), memory);
     fold.tick(Timestamp::now());
+    let begun = fold.transitions().last().map_or(0, |last| last.sequence + 1);
+    let publisher = config
+        .kubernetes
+        .clone()
+        .map(|kubernetes| Publisher::open(kubernetes, &config.state_directory, begun));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -123,11 +128,11 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
 
     let ended = runtime.block_on(async {
-        let server = Server::open(&config.serve, config.listen, watched.clone()).await?;
+        let published = publisher.as_ref().map(Publisher::published);
+        let server = Server::open(&config.serve, config.listen, watched.clone(), published).await?;
         tokio::spawn(server.answer());
-        if let Some(kubernetes) = config.kubernetes.clone() {
-            let (directory, states) = (config.state_directory.clone(), watched.clone());
-            tokio::spawn(async move { publish::run(kubernetes, &directory, states).await });
+        if let Some(publisher) = publisher {
+            tokio::spawn(publish::run(publisher, watched.clone()));
         }
         speak(watched, pulse, &observer).await
     });

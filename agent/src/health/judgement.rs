@@ -202,7 +202,7 @@ fn told(name: &'static str, status: Status, findings: &mut [&Finding], at: Times
         .iter()
         .map(|finding| format!("{}: {} [{}]", finding.subject, finding.message, finding.code))
         .collect();
-    let todo = action(findings).map_or_else(String::new, |action| format!("Recommended: {action}. "));
+    let todo = action(findings).map_or_else(String::new, RecommendedAction::opening);
     Condition {
         status,
         reason,

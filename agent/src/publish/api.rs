@@ -18,7 +18,8 @@ const MANAGER: &str = "bedplate-agent";
 /// "Metadata-only fetches", read 2026-11).
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// The API server.
+/// The API server. A clone uses the same connections.
+#[derive(Clone)]
 pub(super) struct Api {
     client: kube::Client,
 }
@@ -108,15 +109,20 @@ impl Api {
         self.send(token, what, metadata_only(request)).await
     }
 
-    /// Server-side apply, never forced: somebody else's field is a [`ApiError::Conflict`]. Answers with metadata only.
+    /// Server-side apply. Somebody else's field is a [`ApiError::Conflict`], or is taken from them with `force`. Answers with
+    /// metadata only.
     pub(super) async fn apply(
         &self,
         token: &Token,
         what: &'static str,
-        name: &str,
+        (name, force): (&str, bool),
         body: &Value,
     ) -> Result<Value, ApiError> {
-        let request = Request::new(NODES).patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(body));
+        let parameters = PatchParams {
+            force,
+            ..PatchParams::apply(MANAGER)
+        };
+        let request = Request::new(NODES).patch(name, &parameters, &Patch::Apply(body));
         self.send(token, what, metadata_only(request)).await
     }
 

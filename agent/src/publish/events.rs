@@ -1,12 +1,13 @@
 //! Events: one for each kind of change of a finding, counted up when it happens again. Pure. Called by [`super`].
 
 use super::lease::micros;
+use super::told::Told;
 use crate::health::{Change, Transition};
 use bedplate_protocol::Severity;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Events about a Node, which has no namespace, are in this one.
@@ -26,7 +27,8 @@ const NOTE: usize = 1024;
 pub(super) struct Outbox {
     /// The number of the first change that has not been taken in.
     next: u64,
-    since: Timestamp,
+    /// Numbers of earlier ones that an earlier run could not tell.
+    earlier: BTreeSet<u64>,
     kinds: BTreeMap<(String, String), Kind>,
     allowance: u32,
     refilled: Instant,
@@ -39,6 +41,8 @@ struct Kind {
     count: u64,
     /// How many the API server knows of; 0 where it has no such Event.
     told: u64,
+    /// The numbers of the changes that are not told yet, as far as a restart would find them again.
+    untold: BTreeSet<u64>,
 }
 
 /// One request.
@@ -51,11 +55,11 @@ pub(super) enum Due {
 }
 
 impl Outbox {
-    /// Changes before `since` were an earlier run's to tell.
-    pub(super) fn new(since: Timestamp, now: Instant) -> Self {
+    /// Goes on from what earlier runs have `told`.
+    pub(super) fn new(told: Told, now: Instant) -> Self {
         Self {
-            next: 0,
-            since,
+            next: told.next,
+            earlier: told.untold,
             kinds: BTreeMap::new(),
             allowance: BURST,
             refilled: now,
@@ -64,37 +68,47 @@ impl Outbox {
 
     /// Takes in what has happened since it was last called.
     pub(super) fn note(&mut self, transitions: &[Transition]) {
+        let earlier = std::mem::take(&mut self.earlier);
         for transition in transitions {
-            if transition.sequence < self.next {
+            if transition.sequence < self.next && !earlier.contains(&transition.sequence) {
                 continue;
             }
-            self.next = transition.sequence + 1;
-            if transition.at < self.since || transition.severity == Severity::Info {
+            self.next = self.next.max(transition.sequence + 1);
+            if transition.severity == Severity::Info {
                 continue;
             }
             let key = (transition.reason(), transition.subject.clone());
-            match self.kinds.get_mut(&key) {
-                Some(kind) if transition.at.duration_since(kind.newest.at) < FORGOTTEN => {
+            let kind = match self.kinds.remove(&key) {
+                Some(mut kind)
+                    if kind.told < kind.count || transition.at.duration_since(kind.newest.at) < FORGOTTEN =>
+                {
                     kind.count += 1;
                     kind.newest = transition.clone();
+                    kind
                 }
-                _ => {
-                    let kind = Kind {
-                        newest: transition.clone(),
-                        first: transition.at,
-                        count: 1,
-                        told: 0,
-                    };
-                    self.kinds.insert(key, kind);
-                }
+                _ => Kind::first(transition.clone()),
+            };
+            let kind = self.kinds.entry(key).or_insert(kind);
+            kind.untold.insert(transition.sequence);
+            while kind.untold.len() > Transition::KEPT {
+                kind.untold.pop_first();
             }
             if self.kinds.len() > REMEMBERED {
-                let oldest = self.kinds.iter().min_by_key(|(_, kind)| kind.newest.at);
+                // By number: a clock that was set back makes no news old.
+                let oldest = self.kinds.iter().min_by_key(|(_, kind)| kind.newest.sequence);
                 if let Some(key) = oldest.map(|(key, _)| key.clone()) {
                     self.kinds.remove(&key);
                 }
             }
         }
+    }
+
+    /// What need not be told again after a restart.
+    pub(super) fn so_far(&self) -> Told {
+        let untold = self.kinds.values().flat_map(|kind| &kind.untold).chain(&self.earlier);
+        // A restart finds the newest changes only.
+        let found = self.next.saturating_sub(Transition::KEPT as u64);
+        Told::new(self.next, untold.copied().filter(|number| *number >= found).collect())
     }
 
     /// When the next one may be written; none where there is none.
@@ -120,7 +134,7 @@ impl Outbox {
             return None;
         }
         let waiting = self.kinds.iter().filter(|(_, kind)| kind.told < kind.count);
-        let (key, kind) = waiting.min_by_key(|(_, kind)| kind.newest.at)?;
+        let (key, kind) = waiting.min_by_key(|(_, kind)| kind.newest.sequence)?;
         let series = json!({"count": kind.count, "lastObservedTime": micros(kind.newest.at)});
         let due = if kind.told == 0 {
             Due::Create(kind.event(node, uid, (kind.count > 1).then_some(series)))
@@ -135,6 +149,7 @@ impl Outbox {
         self.allowance = self.allowance.saturating_sub(1);
         if let Some(kind) = self.kinds.get_mut(key) {
             kind.told = kind.count;
+            kind.untold.clear();
         }
     }
 
@@ -154,6 +169,17 @@ impl Outbox {
 }
 
 impl Kind {
+    /// One that has not happened before.
+    fn first(transition: Transition) -> Self {
+        Self {
+            first: transition.at,
+            newest: transition,
+            count: 1,
+            told: 0,
+            untold: BTreeSet::new(),
+        }
+    }
+
     /// The same for the same kind and beginning, so that an Event whose answer was lost is not written twice.
     fn name(&self, node: &str) -> String {
         let what = format!(
@@ -200,75 +226,4 @@ impl Kind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn transition(sequence: u64, at: i64, code: &str) -> Transition {
-        Transition {
-            sequence,
-            at: Timestamp::from_second(at).unwrap(),
-            change: Change::Raised,
-            code: code.to_owned(),
-            subject: "GPU-1".to_owned(),
-            severity: Severity::Warning,
-            condition: "GPUThermalProblem".to_owned(),
-            message: "hot".to_owned(),
-            action: None,
-        }
-    }
-
-    fn outbox(now: Instant) -> Outbox {
-        Outbox::new(Timestamp::from_second(0).unwrap(), now)
-    }
-
-    #[test]
-    fn the_same_again_is_counted_and_not_told_anew() {
-        let now = Instant::now();
-        let mut outbox = outbox(now);
-        outbox.note(&[transition(1, 10, "hot")]);
-        outbox.note(&[transition(1, 10, "hot")]);
-        let (key, due) = outbox.next(now, "one", "u").unwrap();
-        let Due::Create(event) = due else { panic!("{due:?}") };
-        assert_eq!(event.get("series"), None);
-        outbox.told(&key);
-        assert_eq!(outbox.next(now, "one", "u"), None);
-        outbox.note(&[transition(2, 20, "hot"), transition(3, 30, "hot")]);
-        let (_, due) = outbox.next(now, "one", "u").unwrap();
-        let Due::Count(name, patch) = due else {
-            panic!("{due:?}")
-        };
-        assert_eq!(event["metadata"]["name"], name.as_str());
-        assert_eq!(patch["series"]["count"], 3);
-        outbox.gone(&key);
-        assert!(matches!(outbox.next(now, "one", "u"), Some((_, Due::Create(_)))));
-    }
-
-    #[test]
-    fn the_first_change_of_a_nodes_life_is_told_once() {
-        let now = Instant::now();
-        let mut outbox = outbox(now);
-        outbox.note(&[transition(0, 10, "hot")]);
-        outbox.note(&[transition(0, 10, "hot")]);
-        let (key, due) = outbox.next(now, "one", "u").unwrap();
-        assert!(matches!(due, Due::Create(_)), "{due:?}");
-        outbox.told(&key);
-        assert_eq!(outbox.next(now, "one", "u"), None);
-    }
-
-    #[test]
-    fn a_storm_is_neither_memory_nor_writes() {
-        let now = Instant::now();
-        let mut outbox = outbox(now);
-        for number in 0..10_000 {
-            outbox.note(&[transition(number + 1, 10, &format!("xid-{number}"))]);
-        }
-        assert!(outbox.kinds.len() <= REMEMBERED);
-        let mut written = 0;
-        while let Some((key, _)) = outbox.next(now, "one", "u") {
-            outbox.told(&key);
-            written += 1;
-        }
-        assert_eq!(written, BURST);
-        assert_eq!(outbox.due(now), Some(now + REFILL));
-    }
-}
+mod tests;

@@ -75,6 +75,19 @@ impl Marks {
         })
     }
 
+    /// The merge PATCH that takes away what somebody else has written under a name of ours and the state does not want: what is
+    /// not in an apply stays whose it is. None where there is no such thing.
+    pub(super) fn leftovers(&self, node: &Value) -> Option<Value> {
+        let there = |key: &&&str| node["metadata"]["labels"].get(**key).is_some();
+        let labels: serde_json::Map<String, Value> = [HEALTH, COUNT, ACTION]
+            .iter()
+            .filter(there)
+            .filter(|key| !self.labels.contains_key(**key))
+            .map(|key| ((*key).to_owned(), Value::Null))
+            .collect();
+        (!labels.is_empty()).then(|| json!({"metadata": {"labels": labels}}))
+    }
+
     /// Whether the Node with this metadata carries them.
     pub(super) fn on(&self, node: &Value) -> bool {
         let metadata = &node["metadata"];
@@ -147,12 +160,14 @@ pub(super) fn taint_patch(node: &Value, taint: Option<&str>) -> Option<Value> {
     let none = Vec::new();
     let taints = node["spec"]["taints"].as_array().unwrap_or(&none);
     let (ours, others): (Vec<&Value>, Vec<&Value>) = taints.iter().partition(|taint| taint["key"] == TAINT);
-    let is: Vec<&str> = ours.iter().filter_map(|taint| taint["value"].as_str()).collect();
-    if is.iter().copied().eq(taint) && ours.len() == is.len() {
+    let ours: Vec<(&Value, &Value)> = ours.iter().map(|taint| (&taint["value"], &taint["effect"])).collect();
+    let (value, effect) = (taint.map(Value::from), Value::from("NoSchedule"));
+    let should: Vec<(&Value, &Value)> = value.iter().map(|value| (value, &effect)).collect();
+    if ours == should {
         return None;
     }
     let mut wanted: Vec<Value> = others.into_iter().cloned().collect();
-    wanted.extend(taint.map(|value| json!({"key": TAINT, "value": value, "effect": "NoSchedule"})));
+    wanted.extend(value.map(|value| json!({"key": TAINT, "value": value, "effect": effect})));
     Some(json!({
         "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
         "spec": {"taints": wanted},
@@ -221,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_wrote_under_a_name_of_ours_goes() {
+        let marks = Marks::of(&state(Vec::new(), Vec::new()));
+        let with = |labels: Value| json!({"metadata": {"labels": labels}});
+        let foreign = with(json!({HEALTH: "healthy", ACTION: "reboot", "somebody.example/rack": "7"}));
+        let patch = marks.leftovers(&foreign).unwrap();
+        assert_eq!(patch, with(json!({ACTION: null})));
+        assert_eq!(marks.leftovers(&with(json!({HEALTH: "x", COUNT: "y"}))), None);
+        assert_eq!(marks.leftovers(&json!({"metadata": {}})), None);
+    }
+
+    #[test]
     fn a_taint_is_added_and_removed_among_others() {
         let other = json!({"key": "somebody.example/reserved", "effect": "NoSchedule"});
         let bare = json!({"metadata": {"resourceVersion": "7"}, "spec": {"taints": [other]}});
@@ -239,5 +265,12 @@ mod tests {
             "reboot"
         );
         assert_eq!(taint_patch(&json!({"metadata": {}, "spec": {}}), None), None);
+        let stronger = json!({"key": TAINT, "value": "reset-gpu", "effect": "NoExecute"});
+        let stronger = json!({"metadata": {"resourceVersion": "9"}, "spec": {"taints": [stronger]}});
+        assert_eq!(
+            taint_patch(&stronger, Some("reset-gpu")).unwrap()["spec"]["taints"],
+            json!([tainted]),
+            "the agent's taint ends no pod that runs, whoever wrote it"
+        );
     }
 }

@@ -1,158 +1,177 @@
-//! One pass: the token, the Lease, and then whatever of conditions, labels, taint and Events is due, each in one request.
+//! One pass: the token and the Lease, then the conditions if they are due, and then what a node carries beside them. Where token
+//! or Lease cannot be had nothing is written; otherwise none waits for another that is refused.
 //!
 //! Called by [`super::run`], which says when; nothing here waits for anything but an answer.
 
 use super::api::{Api, NODES};
+use super::attempts::Attempts;
+use super::beside::Beside;
 use super::conditions::{self, Written};
-use super::events::{self, Due, Outbox};
 use super::lease::{self, Standing};
-use super::marks::{self, Marks, Taint};
-use super::refusal::ApiError;
-use super::token::{self, Token, TokenError};
+use super::published::Published;
+use super::refusal::{ApiError, PublishError};
+use super::token::{self, Token};
 use crate::daemon::{Kubernetes, State};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
-/// Why a pass did not go through.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum PublishError {
-    /// The token.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The API server.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-}
-
-impl PublishError {
-    /// One word, for counting.
-    pub(super) const fn label(&self) -> &'static str {
-        match self {
-            Self::Token(_) => "token",
-            Self::Api(error) => error.label(),
-        }
-    }
-
-    /// How long the API server asked to be left alone.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Token(_) => None,
-            Self::Api(error) => error.retry_after(),
-        }
-    }
-}
-
-/// What has been written, and what is waiting.
-pub(super) struct Publisher {
+/// What is written, and what is waiting.
+pub(crate) struct Publisher {
     config: Kubernetes,
     /// Where the token that somebody else has made may be.
     delivered: Vec<PathBuf>,
     renewed: PathBuf,
     api: Option<Api>,
-    written: Written,
-    marks: Option<Marks>,
     uid: String,
-    /// The taint that the node was last seen or made to have.
-    taint: Option<Taint>,
-    outbox: Outbox,
     /// Who publishes for this node, and when that was last seen, where it is not this agent.
     other: Option<(String, Instant)>,
     /// When the token's renewal is tried again.
     renewal: Instant,
+    /// Token and Lease.
+    entry: Attempts,
+    written: Written,
+    conditions: Attempts,
+    beside: Beside,
+    published: watch::Sender<Published>,
+}
+
+/// What each request of a pass takes.
+pub(super) struct Session {
+    pub(super) api: Api,
+    pub(super) token: Token,
+    pub(super) node: String,
+    /// The Node object's.
+    pub(super) uid: String,
 }
 
 impl Publisher {
-    /// Asks for nothing yet.
-    pub(super) fn new(config: Kubernetes, state_directory: &Path, started: Timestamp) -> Self {
+    /// Asks for nothing yet. `begun` is the number of this process' first own change of a finding.
+    pub(crate) fn open(config: Kubernetes, state_directory: &Path, begun: u64) -> Self {
         let now = Instant::now();
+        let nothing = Published::nothing(config.heartbeat.get(), Timestamp::now());
+        let (published, _) = watch::channel(nothing);
         Self {
             delivered: token::delivered(&config.token_file, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref()),
             renewed: token::renewed(state_directory),
-            config,
             api: None,
-            written: Written::nothing(now),
-            marks: None,
             uid: String::new(),
-            taint: None,
-            outbox: Outbox::new(started, now),
             other: None,
             renewal: now,
+            entry: Attempts::new("anything", &published),
+            written: Written::nothing(now),
+            conditions: Attempts::new("conditions", &published),
+            beside: Beside::open(config.taints, state_directory, begun, &published),
+            config,
+            published,
         }
+    }
+
+    /// How publishing stands, from now on.
+    pub(crate) fn published(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
     }
 
     /// Takes in what has happened since, whether or not it can be told now.
     pub(super) fn note(&mut self, state: &State) {
-        self.outbox.note(&state.transitions);
+        self.beside.note(state);
     }
 
     /// When the next pass has something to do.
     pub(super) fn due(&self, state: &State, now: Instant) -> Instant {
         let heartbeat = self.config.heartbeat.get();
-        if let Some((_, seen)) = &self.other {
-            return *seen + heartbeat;
-        }
-        let conditions = self.written.due(&state.conditions, now, heartbeat);
-        let marks = self.marks.as_ref() != Some(&Marks::of(state));
-        let taint = Taint::of(state, self.config.taints);
-        let taint = taint != Taint::AsItIs && self.taint.as_ref() != Some(&taint);
-        // Labels and taint change with conditions; alone they are not worth more than a write in ten seconds.
-        let beside = self
-            .written
-            .at()
-            .filter(|_| marks || taint)
-            .map(|at| at + Duration::from_secs(10));
-        let events = self.outbox.due(now);
-        [beside, events].into_iter().flatten().fold(conditions, Ord::min)
+        let due = if let Some((_, seen)) = &self.other {
+            *seen + heartbeat
+        } else {
+            let conditions = conditions_due(&self.written, &self.conditions, state, now, heartbeat);
+            let beside = self.beside.due(state, now, self.written.at());
+            beside.map_or(conditions, |beside| conditions.min(beside))
+        };
+        self.entry.earliest(due)
     }
 
-    /// Writes what is due.
-    pub(super) async fn pass(&mut self, state: &State) -> Result<(), PublishError> {
-        let now = Timestamp::now();
+    /// Writes what is due. What stands beside the conditions is broken off when they have news: a request of theirs that gets
+    /// no answer must not hold those up.
+    pub(super) async fn pass(&mut self, states: &mut watch::Receiver<Arc<State>>) {
+        let state = states.borrow_and_update().clone();
+        self.note(&state);
+        let (session, done) = match self.enter(&state, Timestamp::now()).await {
+            Ok(session) => (session, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.entry.ended(done);
+        // Without one, another agent publishes, or nothing can be.
+        let Some(mut session) = session else { return };
+        self.write_conditions(&mut session, &state).await;
+        let heartbeat = self.config.heartbeat.get();
+        let Self {
+            beside,
+            written,
+            conditions,
+            ..
+        } = self;
+        tokio::select! {
+            () = beside.write(&session, &state) => {}
+            () = news(states, written, conditions, heartbeat) => {}
+        }
+    }
+
+    /// What a pass takes; none where another agent publishes for this node.
+    async fn enter(&mut self, state: &State, now: Timestamp) -> Result<Option<Session>, PublishError> {
         let node = state.node_name.as_str();
         let renewed = self.config.renew.then_some(self.renewed.as_path());
         let files: Vec<&Path> = self.delivered.iter().map(PathBuf::as_path).chain(renewed).collect();
         let token = Token::newest(&files, node, now)?;
-        let api = match self.api.take() {
-            Some(api) => api,
+        let api = match &self.api {
+            Some(api) => api.clone(),
             None => Api::new(&self.config.api_server, &self.config.ca_file)?,
         };
-        let done = self.write(&api, &token, state, now).await;
-        self.api = Some(api);
-        done
-    }
-
-    async fn write(&mut self, api: &Api, token: &Token, state: &State, now: Timestamp) -> Result<(), PublishError> {
-        let node = state.node_name.as_str();
-        self.note(state);
-        self.renew(api, token, node, now).await;
+        self.api = Some(api.clone());
+        self.renew(&api, &token, node, now).await;
         if self.uid.is_empty() {
-            let object = api.get(token, "read this node", NODES, node).await?;
+            let object = api.get(&token, "read this node", NODES, node).await?;
             object["metadata"]["uid"]
                 .as_str()
                 .unwrap_or_default()
                 .clone_into(&mut self.uid);
         }
-        if !self.lead(api, token, state, now).await? {
-            return Ok(());
+        let leads = self.lead(&api, &token, state, now).await?;
+        Ok(leads.then(|| Session {
+            api,
+            token,
+            node: node.to_owned(),
+            uid: self.uid.clone(),
+        }))
+    }
+
+    /// The conditions, if they are due.
+    async fn write_conditions(&mut self, session: &mut Session, state: &State) {
+        let (now, heartbeat) = (Instant::now(), self.config.heartbeat.get());
+        if conditions_due(&self.written, &self.conditions, state, now, heartbeat) > now {
+            return;
         }
-        let mut marked = None;
-        let instant = Instant::now();
-        if self
-            .written
-            .due(&state.conditions, instant, self.config.heartbeat.get())
-            <= instant
-        {
-            let body = conditions::patch(&state.conditions);
-            let what = "write this node's conditions";
-            let metadata = api.patch_status(token, what, node, &body).await?;
+        let body = conditions::patch(&state.conditions);
+        let what = "write this node's conditions";
+        let answer = session
+            .api
+            .patch_status(&session.token, what, &session.node, &body)
+            .await;
+        let done = answer.map(|metadata| {
             self.written.wrote(&state.conditions, Instant::now());
+            self.published
+                .send_modify(|published| published.wrote(Timestamp::now()));
             tracing::debug!("conditions written, {} not fine", conditions::open(&state.conditions));
-            marked = Some(metadata);
-        }
-        self.mark(api, token, state, marked.as_ref()).await?;
-        self.tell(api, token, node).await
+            self.beside.seen(&metadata, state);
+            let uid = metadata["metadata"]["uid"].as_str().unwrap_or_default();
+            if uid != self.uid {
+                uid.clone_into(&mut self.uid);
+                uid.clone_into(&mut session.uid);
+                self.beside.forget();
+            }
+        });
+        self.conditions.ended(done.map_err(PublishError::from));
     }
 
     /// Renews the token at half its life. One that cannot be renewed is still good for the other half.
@@ -217,6 +236,8 @@ impl Publisher {
                     );
                 }
                 self.other = Some((holder, Instant::now()));
+                self.published
+                    .send_modify(|published| published.elsewhere(Timestamp::now()));
                 return Ok(false);
             }
         }
@@ -225,61 +246,26 @@ impl Publisher {
         }
         Ok(true)
     }
+}
 
-    /// Labels, annotation and taint, where they are not as they should be. `seen` is the node's metadata, just read.
-    async fn mark(
-        &mut self,
-        api: &Api,
-        token: &Token,
-        state: &State,
-        seen: Option<&Value>,
-    ) -> Result<(), PublishError> {
-        let node = state.node_name.as_str();
-        let wanted = Marks::of(state);
-        if let Some(seen) = seen {
-            let uid = seen["metadata"]["uid"].as_str().unwrap_or_default();
-            if uid != self.uid {
-                // The Node was made anew, and knows nothing of what the old one carried.
-                uid.clone_into(&mut self.uid);
-                self.taint = None;
-            }
-            self.marks = wanted.on(seen).then(|| wanted.clone());
-        }
-        if self.marks.as_ref() != Some(&wanted) {
-            let what = "label this node";
-            api.apply(token, what, node, &wanted.apply(node)).await?;
-            self.marks = Some(wanted);
-        }
-        let taint = Taint::of(state, self.config.taints);
-        if taint != Taint::AsItIs && self.taint.as_ref() != Some(&taint) {
-            let object = api.get(token, "read this node", NODES, node).await?;
-            if let Some(patch) = marks::taint_patch(&object, taint.value()) {
-                api.merge(token, "taint this node", (NODES, node), &patch).await?;
-            }
-            self.taint = Some(taint);
-        }
-        Ok(())
-    }
+/// When the conditions are to be written, or tried again.
+fn conditions_due(written: &Written, attempts: &Attempts, state: &State, now: Instant, heartbeat: Duration) -> Instant {
+    attempts.earliest(written.due(&state.conditions, now, heartbeat))
+}
 
-    /// Events.
-    async fn tell(&mut self, api: &Api, token: &Token, node: &str) -> Result<(), PublishError> {
-        while let Some((key, due)) = self.outbox.next(Instant::now(), node, &self.uid) {
-            let what = "write an Event about this node";
-            let written = match &due {
-                Due::Create(event) => api.create(token, what, events::PATH, event).await,
-                Due::Count(name, patch) => api.merge(token, what, (events::PATH, name), patch).await,
-            };
-            match (written, due) {
-                // It was written before, and the answer was lost.
-                (Ok(_), _) | (Err(ApiError::Conflict { .. }), Due::Create(_)) => self.outbox.told(&key),
-                (Err(ApiError::NotFound { .. }), Due::Count(..)) => self.outbox.gone(&key),
-                (Err(error @ ApiError::Refused { code: 400 | 422, .. }), _) => {
-                    self.outbox.drop(&key);
-                    tracing::warn!("{error}; this Event is left out");
-                }
-                (Err(error), _) => return Err(error.into()),
-            }
+/// Until the conditions are due, or nobody makes states any more.
+async fn news(states: &mut watch::Receiver<Arc<State>>, written: &Written, attempts: &Attempts, heartbeat: Duration) {
+    loop {
+        let due = conditions_due(
+            written,
+            attempts,
+            &states.borrow_and_update(),
+            Instant::now(),
+            heartbeat,
+        );
+        tokio::select! {
+            () = tokio::time::sleep_until(due.into()) => return,
+            changed = states.changed() => if changed.is_err() { return },
         }
-        Ok(())
     }
 }

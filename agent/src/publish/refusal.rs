@@ -1,12 +1,56 @@
 //! What a failed request means, and its cure: an API server that is away is told apart from one that refuses. Called by
-//! [`super::api`].
+//! [`super::api`]; the whole of an attempt is [`super::attempts`]'.
 
 use super::api::DEADLINE;
+use super::token::TokenError;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is kept of a refusal's words, in characters.
 const MESSAGE: usize = 512;
+
+/// Why an attempt to publish did not go through.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PublishError {
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The API server.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl PublishError {
+    /// Every [`PublishError::label`], so that each is counted from 0.
+    pub(super) const REASONS: [&str; 10] = [
+        "token",
+        "configuration",
+        "unreachable",
+        "timeout",
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "conflict",
+        "refused",
+        "malformed",
+    ];
+
+    /// One word, for counting.
+    pub(super) const fn label(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Api(error) => error.label(),
+        }
+    }
+
+    /// How long the API server asked to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Token(_) => None,
+            Self::Api(error) => error.retry_after(),
+        }
+    }
+}
 
 /// Why a request did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +230,7 @@ mod tests {
         for (code, label, cure) in told {
             let error = answered(code, "words");
             assert_eq!(error.label(), label);
+            assert!(PublishError::REASONS.contains(&label));
             assert!(error.to_string().contains(cure), "{error}");
         }
     }

@@ -1,14 +1,15 @@
 //! What the journal hears of publishing: each trouble once when it begins and then every ten minutes, and its end. Called by
-//! [`super`].
+//! [`super::attempts`].
 
-use super::publisher::PublishError;
+use super::refusal::PublishError;
 use std::time::{Duration, Instant};
 
 const AGAIN: Duration = Duration::from_mins(10);
 
 /// The trouble that there is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Report {
+    what: &'static str,
     trouble: Option<Trouble>,
 }
 
@@ -21,18 +22,24 @@ struct Trouble {
 }
 
 impl Report {
-    /// A pass went through.
+    /// No trouble with publishing `what`.
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, trouble: None }
+    }
+
+    /// An attempt went through.
     pub(super) fn works(&mut self) {
         if let Some(trouble) = self.trouble.take() {
             tracing::info!(
-                "publishing to Kubernetes works again after {} s and {} failed attempts; the newest state is written",
+                "publishing {} to Kubernetes works again after {} s and {} failed attempts",
+                self.what,
                 trouble.since.elapsed().as_secs(),
                 trouble.failures
             );
         }
     }
 
-    /// A pass did not.
+    /// An attempt did not.
     pub(super) fn fails(&mut self, error: &PublishError) {
         let now = Instant::now();
         let label = error.label();
@@ -45,7 +52,10 @@ impl Report {
         trouble.failures += 1;
         if trouble.label != label || now.duration_since(trouble.told) >= AGAIN {
             let seconds = now.duration_since(trouble.since).as_secs();
-            tracing::warn!("publishing to Kubernetes fails since {seconds} s [{label}]: {error}");
+            tracing::warn!(
+                "publishing {} to Kubernetes fails since {seconds} s [{label}]: {error}",
+                self.what
+            );
             trouble.label = label;
             trouble.told = now;
         }

@@ -15,6 +15,7 @@ mod token;
 
 use crate::daemon::{Serve, State};
 use crate::pods;
+use crate::publish::Published;
 use route::Shared;
 use settings::SettingsError;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 /// What `/metrics` writes of a state while the kubelet does not answer, for a property of [`crate::gpu`].
 #[cfg(any(test, fuzzing))]
 pub(crate) fn exposition_of(state: &State) -> String {
-    metrics::text(state, None, state.at, exposition::Format::Text)
+    metrics::text(state, None, None, state.at, exposition::Format::Text)
 }
 
 /// Why nothing is served.
@@ -55,11 +56,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Checks the settings and opens the port, so that a mistake is told before the daemon calls itself started.
+    /// Checks the settings and opens the port, so that a mistake is told before the daemon calls itself started. `published` where
+    /// there is a cluster to publish to.
     pub(crate) async fn open(
         serve: &Serve,
         listen: SocketAddr,
         states: watch::Receiver<Arc<State>>,
+        published: Option<watch::Receiver<Published>>,
     ) -> Result<Self, ServeError> {
         let acceptor = settings::check(serve, listen)?;
         let listener = TcpListener::bind(listen)
@@ -68,6 +71,7 @@ impl Server {
         let socket = serve.pod_resources_socket.clone();
         let shared = Arc::new(Shared::new(
             states.clone(),
+            published,
             serve.token_file.clone(),
             socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET)),
         ));

@@ -4,6 +4,7 @@ use super::exposition::Format;
 use super::{metrics, token};
 use crate::daemon::State;
 use crate::pods::{self, Attribution};
+use crate::publish::Published;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -27,6 +28,8 @@ type Answer = Response<Full<Bytes>>;
 /// What all requests look at.
 pub(super) struct Shared {
     states: watch::Receiver<Arc<State>>,
+    /// How publishing stands; none without a cluster.
+    published: Option<watch::Receiver<Published>>,
     token_file: Option<PathBuf>,
     kubelet: PathBuf,
     /// The kubelet's newest answer and when it came; none says that it did not answer.
@@ -38,9 +41,15 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing asked, no turn seen but the one that made the state at hand.
-    pub(super) fn new(states: watch::Receiver<Arc<State>>, token_file: Option<PathBuf>, kubelet: PathBuf) -> Self {
+    pub(super) fn new(
+        states: watch::Receiver<Arc<State>>,
+        published: Option<watch::Receiver<Published>>,
+        token_file: Option<PathBuf>,
+        kubelet: PathBuf,
+    ) -> Self {
         Self {
             states,
+            published,
             token_file,
             kubelet,
             attribution: Mutex::new(None),
@@ -153,7 +162,14 @@ async fn scrape(request: &Request<Incoming>, shared: &Shared) -> Answer {
     let format = Format::accepted(accept.unwrap_or_default());
     let attribution = shared.attribution().await;
     // After the kubelet had its say, so that the ages are those of the moment.
-    let written = metrics::text(&shared.state(), attribution.as_ref(), Timestamp::now(), format);
+    let published = shared.published.as_ref().map(|published| published.borrow().clone());
+    let written = metrics::text(
+        &shared.state(),
+        attribution.as_ref(),
+        published.as_ref(),
+        Timestamp::now(),
+        format,
+    );
     body(StatusCode::OK, format.content_type(), written)
 }
 

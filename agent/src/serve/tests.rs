@@ -19,7 +19,7 @@ async fn serving() -> (SocketAddr, watch::Sender<Arc<State>>) {
         pod_resources_socket: Some(PathBuf::from("/nowhere/kubelet.sock")),
         ..Serve::default()
     };
-    let server = Server::open(&serve, "127.0.0.1:0".parse().unwrap(), states)
+    let server = Server::open(&serve, "127.0.0.1:0".parse().unwrap(), states, None)
         .await
         .unwrap();
     let address = server.listener.local_addr().unwrap();
@@ -103,7 +103,7 @@ async fn what_is_no_request_is_no_answer_and_no_end() {
 #[tokio::test]
 async fn a_server_ends_with_its_daemon() {
     let (sender, states) = watch::channel(Arc::new(before_the_first_pass()));
-    let server = Server::open(&Serve::default(), "127.0.0.1:0".parse().unwrap(), states)
+    let server = Server::open(&Serve::default(), "127.0.0.1:0".parse().unwrap(), states, None)
         .await
         .unwrap();
     drop(sender);

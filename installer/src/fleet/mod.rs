@@ -49,6 +49,8 @@ pub struct NodeStatus {
     pub ready: bool,
     /// Whether new pods are kept away (`kubectl cordon`).
     pub cordoned: bool,
+    /// Taints of bedplate's domain, as kubectl writes them: `bedplate.dev/gpu-unhealthy=reset-gpu:NoSchedule`.
+    pub taints: Vec<String>,
     /// What its agent does.
     pub agent: Agent,
     /// `nvidia.com/gpu` that pods may ask for.

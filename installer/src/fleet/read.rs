@@ -2,11 +2,14 @@
 
 use super::{Agent, ConditionStatus, Fleet, GPUS, GpuStatus, NodeStatus};
 use crate::cluster::agents::{self, SILENT};
-use bedplate_protocol::{Finding, Health, Severity};
+use bedplate_protocol::{Finding, Health, RecommendedAction, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// Of everything that bedplate writes on a Node.
+const DOMAIN: &str = "bedplate.dev/";
 
 /// The annotation [`GPUS`], as far as it is shown.
 #[derive(Deserialize)]
@@ -41,6 +44,7 @@ fn one(node: &Node, at: Timestamp) -> (NodeStatus, Vec<Finding>) {
     let status = NodeStatus {
         ready,
         cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
+        taints: taints(node),
         allocatable_gpus: allocatable(node),
         gpus,
         conditions: ours.iter().filter_map(|c| not_false(c)).collect(),
@@ -49,6 +53,17 @@ fn one(node: &Node, at: Timestamp) -> (NodeStatus, Vec<Finding>) {
     };
     in_the_way(&status, &mut findings);
     (status, findings)
+}
+
+/// Taints of our domain, whoever wrote them.
+fn taints(node: &Node) -> Vec<String> {
+    let all = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let ours = all.filter(|taint| taint.key.starts_with(DOMAIN));
+    ours.map(|taint| match taint.value.as_deref().unwrap_or_default() {
+        "" => format!("{}:{}", taint.key, taint.effect),
+        value => format!("{}={value}:{}", taint.key, taint.effect),
+    })
+    .collect()
 }
 
 fn not_false(condition: &NodeCondition) -> Option<ConditionStatus> {
@@ -142,6 +157,19 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
             format!("when it is mended: kubectl uncordon {name}"),
         );
     }
+    for taint in &node.taints {
+        let keeps = if taint.ends_with(":NoExecute") {
+            "no new pod is scheduled to it and those that run are ended"
+        } else {
+            "no new pod is scheduled to it"
+        };
+        add(
+            Severity::Warning,
+            "node-tainted",
+            format!("{keeps}: it has the taint {taint}"),
+            mends(node, taint),
+        );
+    }
     for condition in &node.conditions {
         let severity = if condition.health == Health::Problem {
             Severity::Error
@@ -149,8 +177,8 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
             Severity::Warning
         };
         let since = condition.since.map_or_else(String::new, |at| format!(" since {at}"));
-        let action = node.gpus.iter().filter_map(|gpu| gpu.action).max();
-        let cure = action.map_or_else(
+        // The condition's own: what another GPU wants cures nothing here.
+        let cure = RecommendedAction::opens(&condition.message).map_or_else(
             || "on the node: bedplate-agent check".to_owned(),
             |action| format!("{action}; `bedplate-agent check` on the node says how"),
         );
@@ -161,6 +189,23 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
             cure,
         );
     }
+}
+
+/// How a taint goes: its agent takes it away when the GPUs are well, and nobody does where the agent is silent or wrote none.
+fn mends(node: &NodeStatus, taint: &str) -> String {
+    let ill = node
+        .conditions
+        .iter()
+        .any(|condition| condition.health == Health::Problem);
+    if matches!(node.agent, Agent::Reports { .. }) && ill {
+        return "nothing to do for the taint itself: the agent takes it away when what is told of this node is mended"
+            .to_owned();
+    }
+    let key = taint.split(['=', ':']).next().unwrap_or(taint);
+    format!(
+        "what is told of this node explains no taint; when its GPUs are known to be well: kubectl taint nodes {} {key}-",
+        node.name
+    )
 }
 
 /// `GPUMemoryProblem` as a finding's code: `gpu-memory-problem`.
@@ -180,76 +225,4 @@ fn kebab_case(kind: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    const NOW: &str = "2026-11-21T12:00:00Z";
-
-    fn node(name: &str, heartbeat: Option<&str>, problem: Option<&str>, gpus: &Value) -> Node {
-        let mut conditions = vec![json!({"type": "Ready", "status": "True", "lastHeartbeatTime": NOW})];
-        if let Some(at) = heartbeat {
-            conditions.push(json!({"type": "GPUDriverProblem", "status": "False", "lastHeartbeatTime": at}));
-            if let Some(kind) = problem {
-                conditions.push(
-                    json!({"type": kind, "status": "True", "reason": "EccUncorrected", "message": "2 uncorrected",
-                    "lastHeartbeatTime": at, "lastTransitionTime": "2026-11-21T11:00:00Z"}),
-                );
-            }
-        }
-        serde_json::from_value(json!({
-            "metadata": {"name": name, "annotations": {GPUS: json!({"agent": "0.1.0", "gpus": gpus}).to_string()}},
-            "status": {"conditions": conditions, "allocatable": {"nvidia.com/gpu": "8", "cpu": "4"}},
-        }))
-        .unwrap()
-    }
-
-    fn fleet(nodes: &[Node]) -> Fleet {
-        read(nodes, NOW.parse().unwrap())
-    }
-
-    #[test]
-    fn a_healthy_fleet_has_nothing_in_its_way() {
-        let gpus =
-            json!([{"uuid": "GPU-1", "pci": "0000:17:00.0", "model": "NVIDIA H100", "health": "healthy", "codes": []}]);
-        let fleet = fleet(&[
-            node("b", Some("2026-11-21T11:58:00Z"), None, &gpus),
-            node("a", Some(NOW), None, &gpus),
-        ]);
-        assert_eq!(fleet.health(), Health::Healthy);
-        assert_eq!(fleet.findings, Vec::new());
-        assert_eq!(fleet.nodes[0].name, "a");
-        assert_eq!(fleet.nodes[1].allocatable_gpus, 8);
-    }
-
-    #[test]
-    fn a_condition_is_a_finding_with_since_when_and_what_to_do() {
-        let gpus = json!([{"uuid": "GPU-1", "health": "problem", "action": "reset-gpu", "codes": ["ecc-uncorrected"]}]);
-        let fleet = fleet(&[node("a", Some(NOW), Some("GPUMemoryProblem"), &gpus)]);
-        assert_eq!(fleet.health(), Health::Problem);
-        let finding = &fleet.findings[0];
-        assert_eq!(finding.code, "gpu-memory-problem");
-        assert!(finding.message.contains("since 2026-11-21T11:00:00Z"), "{finding}");
-        assert!(finding.remedy.contains("reset GPU"), "{finding}");
-    }
-
-    #[test]
-    fn a_silent_agent_is_never_healthy_whatever_it_said_last() {
-        let gpus = json!([{"uuid": "GPU-1", "health": "healthy"}]);
-        let fleet = fleet(&[node("a", Some("2026-11-21T11:49:59Z"), None, &gpus)]);
-        assert_eq!(fleet.health(), Health::Unknown);
-        assert_eq!(fleet.findings[0].code, "agent-silent");
-        let fleet = read(&[node("a", None, None, &gpus)], NOW.parse().unwrap());
-        assert_eq!(
-            (fleet.health(), fleet.findings[0].code.as_str()),
-            (Health::Unknown, "agent-absent")
-        );
-    }
-
-    #[test]
-    fn an_annotation_that_is_no_list_is_told_and_hides_nothing_else() {
-        let fleet = fleet(&[node("a", Some(NOW), Some("GPUUnresponsive"), &json!("?"))]);
-        let codes: Vec<&str> = fleet.findings.iter().map(|finding| finding.code.as_str()).collect();
-        assert_eq!(codes, ["gpu-annotation", "gpu-unresponsive"]);
-    }
-}
+mod tests;

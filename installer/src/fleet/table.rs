@@ -116,6 +116,7 @@ mod tests {
             name: name.into(),
             ready: true,
             cordoned: name == "b",
+            taints: Vec::new(),
             agent,
             allocatable_gpus: 1,
             gpus,

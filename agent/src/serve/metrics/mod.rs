@@ -11,17 +11,28 @@ mod holders;
 mod labels;
 mod memory;
 mod node;
+mod publishing;
 mod xids;
 
 use super::exposition::{Exposition, Format};
 use crate::daemon::State;
 use crate::pods::Attribution;
+use crate::publish::Published;
 use jiff::Timestamp;
 
-/// Everything, at `now`. Without `attribution` the kubelet did not answer.
-pub(super) fn text(state: &State, attribution: Option<&Attribution>, now: Timestamp, format: Format) -> String {
+/// Everything, at `now`. Without `attribution` the kubelet did not answer; without `published` there is no cluster to publish to.
+pub(super) fn text(
+    state: &State,
+    attribution: Option<&Attribution>,
+    published: Option<&Published>,
+    now: Timestamp,
+    format: Format,
+) -> String {
     let mut text = Exposition::new(format, ("Hostname", &state.node_name));
     agent::write(&mut text, state, now);
+    if let Some(published) = published {
+        publishing::write(&mut text, published, now);
+    }
     node::write(&mut text, state);
     gpu::write(&mut text, state);
     memory::write(&mut text, state);

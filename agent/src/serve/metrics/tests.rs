@@ -10,6 +10,7 @@ use bedplate_protocol::facts::{
 use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 const FIRST: &str = "GPU-1";
 const SECOND: &str = "GPU-2";
@@ -242,7 +243,8 @@ fn pods() -> Attribution {
 }
 
 fn written(state: &State, pods: Option<&Attribution>) -> String {
-    text(state, pods, at(12), Format::Text)
+    let published = Published::nothing(Duration::from_mins(5), at(0));
+    text(state, pods, Some(&published), at(12), Format::Text)
 }
 
 /// The values of a metric, with their labels.
@@ -294,7 +296,8 @@ fn units_are_base_units() {
 #[test]
 fn every_series_is_there_once_and_every_metric_in_one_block() {
     for format in [Format::Text, Format::OpenMetrics] {
-        let text = text(&full(), Some(&pods()), at(12), format);
+        let published = Published::nothing(Duration::from_mins(5), at(0));
+        let text = text(&full(), Some(&pods()), Some(&published), at(12), format);
         let mut series = BTreeSet::new();
         let mut blocks = BTreeMap::new();
         let mut last = "";
@@ -433,6 +436,27 @@ fn a_kubelet_that_does_not_answer_is_said_and_its_pods_are_absent() {
     assert!(values(&text, "bedplate_gpu_pod_info").is_empty());
     assert!(values(&text, "bedplate_gpu_pod_unattributed_devices").is_empty());
 }
+
+#[test]
+fn publishing_is_told_of_where_there_is_a_cluster_only() {
+    let told = written(&full(), None);
+    assert_eq!(
+        values(&told, "bedplate_agent_published_timestamp_seconds"),
+        ["bedplate_agent_published_timestamp_seconds{Hostname=\"gpu-1\"} 1790000000"]
+    );
+    assert_eq!(
+        values(&told, "bedplate_agent_publish_interval_seconds"),
+        ["bedplate_agent_publish_interval_seconds{Hostname=\"gpu-1\"} 300"]
+    );
+    let failures = values(&told, "bedplate_agent_publish_failures_total");
+    assert!(
+        failures.contains(&"bedplate_agent_publish_failures_total{reason=\"conflict\",Hostname=\"gpu-1\"} 0"),
+        "{failures:?}"
+    );
+    let alone = text(&full(), None, None, at(12), Format::Text);
+    assert!(!alone.contains("_publish"), "{alone}");
+}
+
 /// Names of ours in a text that scrapers' operators read.
 fn named(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
