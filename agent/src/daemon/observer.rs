@@ -42,8 +42,9 @@ pub(super) enum Report {
     Stop,
 }
 
-/// Nobody heard from for so long and the time is told to the fold, so that silence is noticed.
-const TICK: Duration = Duration::from_secs(1);
+/// The time is told to the fold twice an interval, within these bounds and whoever reports in the meantime, so that silence is
+/// noticed.
+const TICK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Between two judgements of what the kernel's log says: a tenth of the second in which a fault must be known.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -130,10 +131,12 @@ impl Observer {
     pub(super) fn run(mut self, reports: &Receiver<Report>) {
         let mut news = News::default();
         let mut judged: Option<Instant> = None;
+        let tick = (self.config.interval.get() / 2).clamp(TICK.0, TICK.1);
+        let mut ticked = Instant::now();
         while !self.stopping.load(Ordering::Relaxed) {
             self.pulse.beat();
             let rest = judged.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()));
-            match reports.recv_timeout(if news.log { rest } else { TICK }) {
+            match reports.recv_timeout(if news.log { rest } else { tick }) {
                 Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(report) => {
                     self.take(report, &mut news);
@@ -147,8 +150,12 @@ impl Observer {
                         self.take(report, &mut news);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if news.log => {}
-                Err(RecvTimeoutError::Timeout) => news.any |= self.silence(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Not only when nothing came: a log that never pauses must not hide that the passes have ended.
+            if ticked.elapsed() >= tick {
+                news.any |= self.silence();
+                ticked = Instant::now();
             }
             let judge = news.log && judged.is_none_or(|at| at.elapsed() >= PAUSE);
             if news.log && !judge && !news.any {
