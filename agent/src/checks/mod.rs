@@ -147,6 +147,14 @@ fn id(gpu: &GpuFacts) -> String {
     gpu.uuid.clone().unwrap_or_else(|| gpu.index.to_string())
 }
 
+/// How a GPU is reset: the driver refuses while it has a client, and this agent's own session is one.
+fn reset(gpu: &GpuFacts) -> String {
+    format!(
+        "systemctl stop bedplate-agent; nvidia-smi --gpu-reset --id={}; systemctl start bedplate-agent",
+        id(gpu)
+    )
+}
+
 /// GPUs on PCI that this host's own driver should have.
 fn gpus_on_pci(facts: &NodeFacts) -> Vec<&PciDevice> {
     facts
