@@ -34,7 +34,7 @@ mod xids;
 use bedplate_protocol::facts::{GpuFacts, PciDevice};
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
-pub(crate) use history::History;
+pub(crate) use history::{History, WINDOW};
 
 /// The driver of devices that are handed to virtual machines whole: NVML cannot and need not see them.
 const PASSED_THROUGH: &str = "vfio-pci";

@@ -4,12 +4,15 @@
 //! speaks with systemd and everybody else. They share nothing but messages and the newest [`State`]. Changes nothing on the
 //! host but its own files. Called by the verb `run`.
 
+mod clock;
 mod config;
+mod hearing;
 mod kept;
 mod kernel_log;
 mod log;
 mod notify;
 mod observer;
+mod parts;
 mod passes;
 mod pulse;
 mod state;
@@ -20,13 +23,14 @@ use crate::health::Fold;
 use crate::publish;
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
+use clock::Clock;
 #[cfg(fuzzing)]
 pub(crate) use config::property as config_property;
 pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
-use jiff::Timestamp;
 pub(crate) use kept::KeptError;
 use notify::Notify;
 use observer::{Beginning, Observer, Report};
+use parts::Parts;
 use pulse::Pulse;
 pub(crate) use state::State;
 use std::io;
@@ -62,9 +66,14 @@ pub(crate) enum DaemonError {
     /// The endpoints.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The observer.
-    #[error("the thread that judges has ended by itself; this is a fault of the agent, whose log says where")]
-    Ended,
+    /// A part without which it is blind or dumb.
+    #[error(
+        "{what} has ended by itself; this is a fault of the agent, whose log says where, and systemd starts it again"
+    )]
+    Ended {
+        /// Which.
+        what: &'static str,
+    },
 }
 
 /// Until SIGTERM or SIGINT.
@@ -82,7 +91,8 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         })
         .collect();
     let mut fold = Fold::new(config.checks.clone(), config.interval.signed(), memory);
-    fold.tick(Timestamp::now());
+    let clock = Clock::new();
+    fold.tick(clock.now());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -100,6 +110,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let observer = Observer::new(Beginning {
         config: config.clone(),
         node_name,
+        clock,
         fold,
         kept,
         xids,
@@ -108,7 +119,10 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         pulse: pulse.clone(),
         stopping: Arc::clone(&stopping),
     });
-    let observer = spawn("observer", move || observer.run(&mailbox))?;
+    let observer = Arc::new(spawn("observer", move || observer.run(&mailbox))?);
+    let mut parts = Parts::default();
+    let judging = Arc::clone(&observer);
+    parts.add("the thread that judges", move || judging.is_finished());
     // None of the others is joined: one may be inside a driver that never answers, one waits for the kernel.
     let mut worker = Worker::new(config.nvml.library.clone());
     if let Some(events) = worker.events() {
@@ -116,20 +130,24 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         spawn("nvml-events", move || passes::forward(&events, &reports))?;
     }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
-    spawn("passes", move || {
+    let looking = spawn("passes", move || {
         passes::run(&passes_config, worker, &passes_reports, &stopped);
     })?;
+    parts.add("the thread that looks", move || looking.is_finished());
     let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
-    spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
+    let reading = spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
+    parts.add("the thread that reads the kernel's log", move || reading.is_finished());
 
     let ended = runtime.block_on(async {
         let server = Server::open(&config.serve, config.listen, watched.clone()).await?;
-        tokio::spawn(server.answer());
+        let serving = tokio::spawn(server.answer());
+        parts.add("the task that serves", move || serving.is_finished());
         if let Some(kubernetes) = config.kubernetes.clone() {
             let (directory, states) = (config.state_directory.clone(), watched.clone());
-            tokio::spawn(async move { publish::run(kubernetes, &directory, states).await });
+            let publishing = tokio::spawn(async move { publish::run(kubernetes, &directory, states).await });
+            parts.add("the task that publishes", move || publishing.is_finished());
         }
-        speak(watched, pulse, &observer).await
+        speak(watched, pulse, &parts).await
     });
     drop(stop_passes);
     // A full mailbox is being emptied; an observer that is gone has nothing to keep.
@@ -145,11 +163,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
 }
 
 /// Speaks with systemd until a signal comes.
-async fn speak(
-    mut states: watch::Receiver<Arc<State>>,
-    pulse: Pulse,
-    observer: &JoinHandle<()>,
-) -> Result<(), DaemonError> {
+async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, parts: &Parts) -> Result<(), DaemonError> {
     let started = |source| DaemonError::Start {
         what: "the reception of signals",
         source,
@@ -165,8 +179,8 @@ async fn speak(
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             _ = beat.tick() => {
-                if observer.is_finished() {
-                    break Err(DaemonError::Ended);
+                if let Some(what) = parts.ended() {
+                    break Err(DaemonError::Ended { what });
                 }
                 if alive.is_some() && pulse.age() < STUCK {
                     notify.say("WATCHDOG=1");
@@ -174,7 +188,7 @@ async fn speak(
             }
             changed = states.changed() => {
                 if changed.is_err() {
-                    break Err(DaemonError::Ended);
+                    break Err(DaemonError::Ended { what: parts.ended().unwrap_or("the thread that judges") });
                 }
                 let summary = states.borrow_and_update().summary();
                 notify.say(&format!("STATUS={summary}"));

@@ -3,6 +3,9 @@
 //! It waits for nobody but its own mailbox, so a hung NVML keeps no record of the kernel's log from being told. Called by
 //! [`super::run`] only.
 
+mod tell;
+
+use super::clock::Clock;
 use super::kept::Kept;
 use super::pulse::Pulse;
 use super::xids::Xids;
@@ -52,14 +55,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Observer {
     config: Config,
     node_name: String,
+    clock: Clock,
     started: Timestamp,
     fold: Fold,
     kept: Kept,
     xids: Xids,
     history: History,
     pass: Option<Pass>,
-    /// The GPUs as NVML listed them when it last answered to the end, and when that was.
-    answered: Option<(Timestamp, Vec<GpuFacts>)>,
+    /// The GPUs as NVML listed them when it last answered to the end.
+    answered: Option<Answered>,
     /// What is wrong with the agent itself.
     troubles: Vec<Finding>,
     states: watch::Sender<Arc<State>>,
@@ -75,10 +79,19 @@ struct Pass {
     took: Duration,
 }
 
+struct Answered {
+    /// For people.
+    at: Timestamp,
+    /// For how long ago that is: the clock on the wall may be set.
+    heard: Instant,
+    gpus: Vec<GpuFacts>,
+}
+
 /// What an observer begins with.
 pub(super) struct Beginning {
     pub(super) config: Config,
     pub(super) node_name: String,
+    pub(super) clock: Clock,
     pub(super) fold: Fold,
     pub(super) kept: Kept,
     pub(super) xids: Xids,
@@ -102,6 +115,7 @@ impl Observer {
         let Beginning {
             config,
             node_name,
+            clock,
             fold,
             kept,
             xids,
@@ -113,6 +127,7 @@ impl Observer {
         Self {
             config,
             node_name,
+            clock,
             started: Timestamp::now(),
             fold,
             kept,
@@ -189,7 +204,8 @@ impl Observer {
     }
 
     fn passed(&mut self, facts: NodeFacts, era: Era, took: Duration) {
-        let at = Timestamp::now();
+        let now = self.clock.now();
+        let at = now.at;
         self.xids.learn(&facts);
         let reset = self.fold.forgive(at, &facts, &era);
         let verdict = self.verdict(&facts);
@@ -197,16 +213,20 @@ impl Observer {
         let mut sight = Sight::of_pass(&facts, nothing_there)
             .and(Sense::Host)
             .during(era.clone());
-        if self.xids.watching() {
+        if self.xids.log().reads(Instant::now()) {
             sight = sight.and(Sense::KernelLog);
         }
         sight.reset = reset;
-        for change in self.fold.observe(at, &verdict, &sight) {
+        for change in self.fold.observe(now, &verdict, &sight) {
             super::log::change(&change);
         }
         self.history.record(&facts);
         if facts.nvml.status == NvmlStatus::Ready {
-            self.answered = Some((at, facts.nvml.gpus.clone()));
+            self.answered = Some(Answered {
+                at,
+                heard: Instant::now(),
+                gpus: facts.nvml.gpus.clone(),
+            });
         }
         self.pass = Some(Pass { facts, era, at, took });
     }
@@ -217,10 +237,10 @@ impl Observer {
         let Some(pass) = self.pass.take() else { return };
         let verdict = self.verdict(&pass.facts);
         let mut sight = Sight::default().during(pass.era.clone());
-        if self.xids.watching() {
+        if self.xids.log().reads(Instant::now()) {
             sight = sight.and(Sense::KernelLog);
         }
-        for change in self.fold.observe(Timestamp::now(), &verdict, &sight) {
+        for change in self.fold.observe(self.clock.now(), &verdict, &sight) {
             super::log::change(&change);
         }
         self.pass = Some(pass);
@@ -229,7 +249,9 @@ impl Observer {
     /// What the checks say of these facts, and what the observer itself has to say of the log.
     fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
         self.history.xids = self.xids.present(self.fold.forgiven());
-        self.history.kernel_log_unreadable = self.xids.blind().map(str::to_owned);
+        let heard = Instant::now();
+        self.history.kernel_log_unreadable = self.xids.log().trouble(heard);
+        self.history.kernel_log_lost = self.xids.log().lost_lately(heard);
         let seen = checks::Observation {
             facts,
             expect: self.config.expect.as_ref(),
@@ -243,40 +265,8 @@ impl Observer {
         let statuses =
             |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
         let before = statuses(&self.fold);
-        self.fold.tick(Timestamp::now());
+        self.fold.tick(self.clock.now());
         before != statuses(&self.fold)
-    }
-
-    fn tell(&self) {
-        let at = Timestamp::now();
-        let pass = self.pass.as_ref();
-        let stale = pass.is_none_or(|pass| pass.facts.nvml.status != NvmlStatus::Ready);
-        let mut facts = pass.map(|pass| pass.facts.clone());
-        if let (true, Some(facts), Some((_, gpus))) = (stale, facts.as_mut(), &self.answered) {
-            facts.nvml.gpus.clone_from(gpus);
-        }
-        let silent = |of: Timestamp| at.duration_since(of) > self.config.interval.signed() * 3;
-        let newest = State {
-            at,
-            started: self.started,
-            version: env!("CARGO_PKG_VERSION"),
-            node_name: self.node_name.clone(),
-            interval_seconds: self.config.interval.get().as_secs(),
-            last_pass: pass.map(|pass| pass.at),
-            last_pass_micros: pass.and_then(|pass| u64::try_from(pass.took.as_micros()).ok()),
-            nvml_stale_since: match &self.answered {
-                Some((answered, _)) if stale || silent(*answered) => Some(*answered),
-                Some(_) => None,
-                None => Some(self.started),
-            },
-            facts,
-            verdict: self.fold.verdict(),
-            conditions: self.fold.conditions(),
-            transitions: self.fold.transitions().to_vec(),
-            xids: self.xids.counts(),
-            notices: [self.fold.notices(at), self.troubles.clone()].concat(),
-        };
-        self.states.send_replace(Arc::new(newest));
     }
 
     /// A failure is told once, until it is over.
@@ -286,7 +276,7 @@ impl Observer {
         let before = self.troubles.len();
         self.troubles.retain(|trouble| trouble.code != CODE);
         let known = self.troubles.len() < before;
-        if let Err(error) = self.kept.keep(self.fold.memory()) {
+        if let Err(error) = self.kept.keep(self.fold.memory(), end) {
             if !known {
                 tracing::error!("{error}");
             }
@@ -301,3 +291,6 @@ impl Observer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

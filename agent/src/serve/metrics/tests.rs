@@ -168,6 +168,7 @@ fn state(facts: Option<NodeFacts>, gpus: Vec<GpuVerdict>) -> State {
         }],
         transitions: Vec::new(),
         notices: Vec::new(),
+        kernel_log_lost: 3,
         xids: vec![
             xid(Some(FIRST), 79, 2, 5),
             // The same GPU's XID in another slot's entry is the same series.
