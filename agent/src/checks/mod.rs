@@ -91,6 +91,7 @@ pub(crate) fn judge(seen: &Observation<'_>) -> Verdict {
                 index: gpu.index,
                 uuid: gpu.uuid.clone(),
                 name: gpu.name.clone(),
+                serial: gpu.serial.clone(),
                 pci_address: gpu.pci_address.clone(),
                 health: worst(findings.iter().filter(|finding| finding.subject == subject)),
                 action: action(&findings.iter().filter(|finding| finding.subject == subject)),

@@ -7,6 +7,7 @@
 mod clock;
 mod config;
 mod hearing;
+mod holders;
 mod kept;
 mod kernel_log;
 mod log;
@@ -20,6 +21,7 @@ mod xids;
 
 use crate::gpu::Worker;
 use crate::health::Fold;
+use crate::pods;
 use crate::publish;
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
@@ -34,6 +36,7 @@ use parts::Parts;
 use pulse::Pulse;
 pub(crate) use state::State;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -107,6 +110,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     // Bounded, so that a kernel that writes without end waits and fills no memory.
     let (reports, mailbox) = mpsc::sync_channel(MAILBOX);
     let (stop_passes, stopped) = mpsc::channel();
+    let (questions, asked) = tokio::sync::mpsc::channel(1);
     let observer = Observer::new(Beginning {
         config: config.clone(),
         node_name,
@@ -115,6 +119,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         kept,
         xids,
         troubles,
+        questions,
         states,
         pulse: pulse.clone(),
         stopping: Arc::clone(&stopping),
@@ -142,6 +147,10 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         let server = Server::open(&config.serve, config.listen, watched.clone()).await?;
         let serving = tokio::spawn(server.answer());
         parts.add("the task that serves", move || serving.is_finished());
+        let socket = config.serve.pod_resources_socket.clone();
+        let socket = socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET));
+        let answers = reports.clone();
+        tokio::spawn(async move { holders::answer(asked, &socket, &answers).await });
         if let Some(kubernetes) = config.kubernetes.clone() {
             let (directory, states) = (config.state_directory.clone(), watched.clone());
             let publishing = tokio::spawn(async move { publish::run(kubernetes, &directory, states).await });

@@ -3,6 +3,8 @@
 //! It waits for nobody but its own mailbox, so a hung NVML keeps no record of the kernel's log from being told. Called by
 //! [`super::run`] only.
 
+mod holders;
+mod judging;
 mod tell;
 
 use super::clock::Clock;
@@ -10,12 +12,14 @@ use super::kept::Kept;
 use super::pulse::Pulse;
 use super::xids::Xids;
 use super::{Config, State};
-use crate::checks::{self, History};
+use crate::checks::History;
 use crate::gpu::Event;
-use crate::health::{Era, Fold, Sense, Sight, Status};
+use crate::health::{Era, Fold};
+use crate::pods::Attribution;
 use crate::xid::XidEvent;
-use bedplate_protocol::facts::{GpuFacts, NvmlStatus};
-use bedplate_protocol::{Finding, Health, NodeFacts, Severity, Verdict};
+use bedplate_protocol::facts::GpuFacts;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+use holders::Withheld;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +45,8 @@ pub(super) enum Report {
     Xid(XidEvent),
     /// The kernel's log is being read, and so many of its records were lost; or why it is not.
     KernelLog(Result<u64, String>),
+    /// Who holds the GPUs, or why that is not known: the answer to a question of the observer's.
+    Holders(Result<Attribution, String>),
     /// The process is asked to end.
     Stop,
 }
@@ -64,6 +70,10 @@ pub(super) struct Observer {
     pass: Option<Pass>,
     /// The GPUs as NVML listed them when it last answered to the end.
     answered: Option<Answered>,
+    /// Where to ask who holds the GPUs.
+    questions: tokio::sync::mpsc::Sender<()>,
+    /// Transitions that wait for the answer.
+    withheld: Option<Withheld>,
     /// What is wrong with the agent itself.
     troubles: Vec<Finding>,
     states: watch::Sender<Arc<State>>,
@@ -96,6 +106,7 @@ pub(super) struct Beginning {
     pub(super) kept: Kept,
     pub(super) xids: Xids,
     pub(super) troubles: Vec<Finding>,
+    pub(super) questions: tokio::sync::mpsc::Sender<()>,
     pub(super) states: watch::Sender<Arc<State>>,
     pub(super) pulse: Pulse,
     pub(super) stopping: Arc<AtomicBool>,
@@ -120,6 +131,7 @@ impl Observer {
             kept,
             xids,
             troubles,
+            questions,
             states,
             pulse,
             stopping,
@@ -135,6 +147,8 @@ impl Observer {
             history: History::default(),
             pass: None,
             answered: None,
+            questions,
+            withheld: None,
             troubles,
             states,
             pulse,
@@ -151,7 +165,7 @@ impl Observer {
         while !self.stopping.load(Ordering::Relaxed) {
             self.pulse.beat();
             let rest = judged.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()));
-            match reports.recv_timeout(if news.log { rest } else { tick }) {
+            match reports.recv_timeout(if news.log { rest } else { self.patience(tick) }) {
                 Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(report) => {
                     self.take(report, &mut news);
@@ -167,6 +181,7 @@ impl Observer {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            news.any |= self.give_up_on_holders();
             // Not only when nothing came: a log that never pauses must not hide that the passes have ended.
             if ticked.elapsed() >= tick {
                 news.any |= self.silence();
@@ -199,74 +214,12 @@ impl Observer {
             Report::Xid(event) => news.log |= self.xids.take(event),
             Report::Nvml(event) => news.log |= self.xids.take_nvml(&event),
             Report::KernelLog(log) => news.log |= self.xids.seen(log),
+            Report::Holders(answer) => {
+                self.hear_of_holders(answer);
+                news.any = true;
+            }
             Report::Stop => {}
         }
-    }
-
-    fn passed(&mut self, facts: NodeFacts, era: Era, took: Duration) {
-        let now = self.clock.now();
-        let at = now.at;
-        self.xids.learn(&facts);
-        let reset = self.fold.forgive(at, &facts, &era);
-        let verdict = self.verdict(&facts);
-        let nothing_there = facts.nvidia_pci.is_empty() && verdict.health == Health::Healthy;
-        let mut sight = Sight::of_pass(&facts, nothing_there)
-            .and(Sense::Host)
-            .during(era.clone());
-        if self.xids.log().reads(Instant::now()) {
-            sight = sight.and(Sense::KernelLog);
-        }
-        sight.reset = reset;
-        for change in self.fold.observe(now, &verdict, &sight) {
-            super::log::change(&change);
-        }
-        self.history.record(&facts);
-        if facts.nvml.status == NvmlStatus::Ready {
-            self.answered = Some(Answered {
-                at,
-                heard: Instant::now(),
-                gpus: facts.nvml.gpus.clone(),
-            });
-        }
-        self.pass = Some(Pass { facts, era, at, took });
-    }
-
-    /// The kernel's log has news: what was read last is judged with it.
-    fn judge_again(&mut self) {
-        // Taken out while it is judged, for the judgement renews the history.
-        let Some(pass) = self.pass.take() else { return };
-        let verdict = self.verdict(&pass.facts);
-        let mut sight = Sight::default().during(pass.era.clone());
-        if self.xids.log().reads(Instant::now()) {
-            sight = sight.and(Sense::KernelLog);
-        }
-        for change in self.fold.observe(self.clock.now(), &verdict, &sight) {
-            super::log::change(&change);
-        }
-        self.pass = Some(pass);
-    }
-
-    /// What the checks say of these facts, and what the observer itself has to say of the log.
-    fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
-        self.history.xids = self.xids.present(self.fold.forgiven());
-        let heard = Instant::now();
-        self.history.kernel_log_unreadable = self.xids.log().trouble(heard);
-        self.history.kernel_log_lost = self.xids.log().lost_lately(heard);
-        let seen = checks::Observation {
-            facts,
-            expect: self.config.expect.as_ref(),
-            history: &self.history,
-        };
-        checks::judge(&seen)
-    }
-
-    /// Only time has passed; whether that changes a condition.
-    fn silence(&mut self) -> bool {
-        let statuses =
-            |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
-        let before = statuses(&self.fold);
-        self.fold.tick(self.clock.now());
-        before != statuses(&self.fold)
     }
 
     /// A failure is told once, until it is over.

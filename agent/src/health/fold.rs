@@ -63,6 +63,9 @@ impl Fold {
         self.elapse(now);
         let mut changes = Vec::new();
         let (verdict, sight) = &identify(verdict, sight, &self.memory.gpus);
+        if sight.senses.contains(&Sense::Nvml) {
+            self.remember(verdict, sight);
+        }
         let found = self.found(at, &verdict.findings);
         let mut entries: BTreeMap<(String, String), Entry> = std::mem::take(&mut self.memory.entries)
             .into_iter()
@@ -78,6 +81,7 @@ impl Fold {
                 seen: at,
                 era: sight.era.clone(),
                 reset: false,
+                held_by: None,
                 raises: Vec::new(),
             });
             // A verdict made for another reason repeats what the last look of this sense found: that is no new observation.
@@ -92,13 +96,10 @@ impl Fold {
             if entry.raised.is_none() && entry.bad >= row.raise {
                 entry.raised = Some(at);
                 entry.raises.push(at);
-                let message = entry.finding.message.clone();
-                changes.push(transition(
-                    at,
-                    Change::Raised,
-                    &self.as_wanted(at, &entry.finding),
-                    message,
-                ));
+                entry.held_by = None;
+                let message = self.placed(&entry.finding);
+                let wanted = self.as_wanted(at, &entry.finding);
+                changes.push(transition(at, Change::Raised, &wanted, message));
             }
         }
         entries.retain(|key, entry| {
@@ -149,9 +150,6 @@ impl Fold {
         for sense in &sight.senses {
             self.memory.looked.insert(*sense, at);
             self.memory.quiet.insert(*sense, Duration::ZERO);
-        }
-        if sight.senses.contains(&Sense::Nvml) {
-            self.remember(verdict, sight);
         }
         self.memory.era = sight.era.clone();
         self.number(&mut changes);

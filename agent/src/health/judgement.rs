@@ -1,6 +1,6 @@
 //! What the findings that hold make of conditions, GPUs and the node. The second half of [`Fold`]; pure like it.
 
-use super::memory::{Since, unknown};
+use super::memory::{Entry, Since, unknown};
 use super::reasons::{CONDITIONS, ConditionType, reason};
 use super::sight::is_about;
 use super::transition::{camel_case, cut};
@@ -60,7 +60,7 @@ impl Fold {
             health: worst(&all).max(least),
             gpus: gpus.collect(),
             action: action(&all),
-            findings: self.held().map(|finding| self.shown(at, finding)).collect(),
+            findings: self.raised().map(|entry| self.shown(at, entry)).collect(),
         }
     }
 
@@ -135,23 +135,29 @@ impl Fold {
         }
     }
 
-    fn held(&self) -> impl Iterator<Item = &Finding> {
-        let raised = self.memory.entries.iter().filter(|entry| entry.raised.is_some());
-        raised.map(|entry| &entry.finding)
+    fn raised(&self) -> impl Iterator<Item = &Entry> {
+        self.memory.entries.iter().filter(|entry| entry.raised.is_some())
     }
 
     /// Those that count, as the operator wants them.
     fn counting(&self, at: Timestamp) -> Vec<Cow<'_, Finding>> {
-        self.held()
+        self.raised()
+            .map(|entry| &entry.finding)
             .filter(|finding| self.mode(at, finding).0 == Mode::On)
             .map(|finding| self.as_wanted(at, finding))
             .collect()
     }
 
-    /// A finding as it is shown: one that an operator wants otherwise, or only watched, says who wants that and why.
-    fn shown(&self, at: Timestamp, finding: &Finding) -> Finding {
+    /// A finding as it is shown: with which card it is and who held it, and one that an operator wants otherwise, or only watched,
+    /// says who wants that and why.
+    fn shown(&self, at: Timestamp, entry: &Entry) -> Finding {
+        let finding = &entry.finding;
         let mut shown = self.as_wanted(at, finding).into_owned();
         let row = reason(&finding.code);
+        shown.evidence.extend(self.place(&finding.subject));
+        if let Some(held_by) = &entry.held_by {
+            shown.evidence.push(format!("when it began to hold: {held_by}"));
+        }
         if let Some(wanted) = self.wanted(at, finding)
             && (shown.severity != finding.severity || shown.action != finding.action)
         {

@@ -75,6 +75,9 @@ pub(super) struct Entry {
     /// Whether its GPU has been reset since.
     #[serde(default)]
     pub(super) reset: bool,
+    /// Who held its GPU when it began to hold, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) held_by: Option<String>,
     /// When it began to hold, the last times, oldest first.
     pub(super) raises: Vec<Timestamp>,
 }

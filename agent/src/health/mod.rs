@@ -11,6 +11,7 @@ mod memory;
 mod moment;
 mod overrides;
 mod past;
+mod place;
 mod reasons;
 mod sight;
 mod table;

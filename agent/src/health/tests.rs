@@ -43,6 +43,7 @@ fn verdict(findings: Vec<Finding>) -> Verdict {
         index: 0,
         uuid: Some(UUID.into()),
         name: None,
+        serial: Some("1650123".into()),
         pci_address: Some("0000:18:00.0".into()),
         health: Health::Healthy,
         action: None,

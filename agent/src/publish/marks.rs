@@ -173,6 +173,7 @@ mod tests {
             index,
             uuid: uuid.map(str::to_owned),
             name: None,
+            serial: None,
             pci_address: address.map(str::to_owned),
             health: Health::Healthy,
             action: None,

@@ -34,7 +34,7 @@ impl Observer {
             facts,
             verdict: self.fold.verdict(),
             conditions: self.fold.conditions(),
-            transitions: self.fold.transitions().to_vec(),
+            transitions: self.told_transitions(),
             xids: self.xids.counts(),
             kernel_log_lost: self.xids.log().lost_ever(),
             notices: [self.fold.notices(at), self.troubles.clone()].concat(),

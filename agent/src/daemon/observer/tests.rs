@@ -1,10 +1,14 @@
 //! The observer with a mailbox of its own: what reports become, and what a restart keeps of it.
 
+mod past;
+mod told;
+
 use super::super::{clock::Clock, kept::Kept, pulse::Pulse, xids::Xids};
 use super::*;
-use crate::health::Condition;
+use crate::health::{Condition, Status, Transition};
+use crate::pods::Holder;
 use crate::xid::{Source, Xid};
-use bedplate_protocol::facts::NvmlFacts;
+use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
@@ -18,6 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Running {
     reports: SyncSender<Report>,
     states: watch::Receiver<Arc<State>>,
+    questions: tokio::sync::mpsc::Receiver<()>,
     thread: JoinHandle<()>,
 }
 
@@ -37,6 +42,7 @@ impl Running {
         let mut fold = Fold::new(Vec::new(), config.interval.signed(), memory);
         fold.tick(clock.now());
         let (states, watched) = watch::channel(Arc::new(State::before_the_first_pass(&config, "one", &fold)));
+        let (asks, questions) = tokio::sync::mpsc::channel(1);
         let observer = Observer::new(Beginning {
             config,
             node_name: "one".to_owned(),
@@ -45,6 +51,7 @@ impl Running {
             kept,
             xids,
             troubles: Vec::new(),
+            questions: asks,
             states,
             pulse: Pulse::new(),
             stopping: Arc::default(),
@@ -53,6 +60,7 @@ impl Running {
         Self {
             reports,
             states: watched,
+            questions,
             thread: thread::spawn(move || observer.run(&mailbox)),
         }
     }
@@ -66,6 +74,7 @@ impl Running {
             status: NvmlStatus::Ready,
             gpus: vec![GpuFacts {
                 uuid: Some(UUID.to_owned()),
+                serial: Some("1650123".to_owned()),
                 pci_address: Some(ADDRESS.to_owned()),
                 recovery_action,
                 ..GpuFacts::default()
@@ -132,139 +141,4 @@ fn fallen() -> XidEvent {
         recovery: None,
         nvlink5: None,
     }
-}
-
-/// A fault that the log tells of between two passes, and one more pass after it, at which nothing else changes.
-fn sick(directory: &Path, recovery_action: Option<u32>) -> (Running, XidEvent) {
-    let mut observer = Running::start(directory, "a");
-    observer.log_is_read(0);
-    observer.pass("a", 1, None);
-    observer.until("nothing is wrong", is(Status::False));
-    let fallen = fallen();
-    observer.xid(&fallen);
-    observer.until("the XID holds", is(Status::True));
-    observer.pass("a", 1, recovery_action);
-    observer.until("it still holds", is(Status::True));
-    (observer, fallen)
-}
-
-#[test]
-fn an_xid_ends_when_the_driver_is_loaded_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let (mut observer, _) = sick(directory.path(), None);
-    observer.pass("a", 2, None);
-    observer.until("the XID is past", is(Status::False));
-    observer.stop();
-}
-
-#[test]
-fn an_xid_ends_when_the_driver_was_loaded_again_while_no_agent_ran() {
-    let directory = tempfile::tempdir().unwrap();
-    let (observer, fallen) = sick(directory.path(), None);
-    // The only way: the driver has a client as long as the agent runs.
-    observer.stop();
-    let mut observer = Running::start(directory.path(), "a");
-    observer.until("it still holds", is(Status::True));
-    // The log is read from its beginning again.
-    observer.log_is_read(0);
-    observer.xid(&fallen);
-    observer.pass("a", 2, None);
-    observer.until("the XID is past", is(Status::False));
-    observer.stop();
-}
-
-#[test]
-fn an_xid_ends_when_its_gpu_was_reset_while_no_agent_ran_and_its_driver_says_so() {
-    for (asked, now, ends) in [(Some(1), Some(0), true), (None, None, false)] {
-        let directory = tempfile::tempdir().unwrap();
-        let (observer, fallen) = sick(directory.path(), asked);
-        observer.stop();
-        let mut observer = Running::start(directory.path(), "a");
-        observer.log_is_read(0);
-        observer.xid(&fallen);
-        observer.pass("a", 1, now);
-        observer.until("the pass counts", is(if ends { Status::False } else { Status::True }));
-        observer.stop();
-    }
-}
-
-#[test]
-fn an_xid_ends_with_the_boot_in_which_it_was() {
-    let directory = tempfile::tempdir().unwrap();
-    let (observer, _) = sick(directory.path(), None);
-    observer.stop();
-    let mut observer = Running::start(directory.path(), "b");
-    observer.log_is_read(0);
-    observer.pass("b", 1, None);
-    observer.until("the XID is past", is(Status::False));
-    let counted = observer.states.borrow().xids.clone();
-    assert_eq!(
-        (counted[0].total, counted[0].this_boot),
-        (1, 0),
-        "and is counted all the same"
-    );
-    observer.stop();
-}
-
-#[test]
-fn a_log_that_never_pauses_does_not_hide_that_the_passes_have_ended() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut observer = Running::start(directory.path(), "a");
-    observer.log_is_read(0);
-    observer.pass("a", 1, None);
-    observer.until("nothing is wrong", is(Status::False));
-    let expiry = Instant::now() + PATIENCE;
-    while condition(&observer.states.borrow_and_update(), "GPUHardwareProblem").status != Status::Unknown {
-        assert!(Instant::now() < expiry, "{:#?}", observer.states.borrow());
-        observer.log_is_read(0);
-        thread::sleep(Duration::from_millis(20));
-    }
-    observer.stop();
-}
-
-#[test]
-fn lost_records_are_counted_and_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut observer = Running::start(directory.path(), "a");
-    observer.log_is_read(0);
-    observer.pass("a", 1, None);
-    let told = |state: &State| {
-        state
-            .verdict
-            .findings
-            .iter()
-            .any(|finding| finding.code == "kernel-log-lost")
-    };
-    assert!(!told(&observer.states.borrow()));
-    for lost in [3, 5, 5] {
-        observer.log_is_read(lost);
-    }
-    observer.pass("a", 1, None);
-    observer.until("they are told", told);
-    // Opened again, and lost once more.
-    observer.log_is_read(2);
-    observer.pass("a", 1, None);
-    observer.until("they are counted", |state| state.kernel_log_lost == 7);
-    observer.stop();
-}
-
-#[test]
-fn a_log_that_is_not_read_leaves_open_whether_the_node_is_healthy() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut observer = Running::start(directory.path(), "a");
-    observer
-        .reports
-        .send(Report::KernelLog(Err("no permission".to_owned())))
-        .unwrap();
-    observer.pass("a", 1, None);
-    observer.until("it is told", |state| {
-        state
-            .verdict
-            .findings
-            .iter()
-            .any(|finding| finding.code == "kernel-log-unreadable")
-    });
-    let state = observer.states.borrow_and_update().clone();
-    assert_eq!(condition(&state, "GPUXidProblem").status, Status::Unknown);
-    observer.stop();
 }

@@ -114,6 +114,7 @@ fn judged(index: u32, uuid: Option<&str>, pci: Option<&str>, health: Health) -> 
         index,
         uuid: uuid.map(str::to_owned),
         name: None,
+        serial: None,
         pci_address: pci.map(str::to_owned),
         health,
         action: (health == Health::Problem).then_some(RecommendedAction::Reboot),
