@@ -38,6 +38,8 @@ struct Reason {
     sense: Sense,
     #[serde(default)]
     unread: bool,
+    #[serde(default)]
+    warns: bool,
     mode: Mode,
     raise: u32,
     clear: Clear,
@@ -94,6 +96,10 @@ fn check(table: &Table) {
         assert!(reason.raise > 0, "{TABLE}: {code}: raise is at least 1");
         let positive = !matches!(reason.clear, Clear::Observations(0));
         assert!(positive, "{TABLE}: {code}: clear is at least 1");
+        assert!(
+            !(reason.unread && reason.warns),
+            "{TABLE}: {code}: what could not be read is no warning of what is wrong"
+        );
         let twice = table.reasons[..place].iter().any(|other| other.code == *code);
         assert!(!twice, "{TABLE}: {code} is there twice");
     }
@@ -125,9 +131,16 @@ fn code(table: &Table) -> String {
         };
         let _ = writeln!(
             text,
-            "    Reason {{ code: {:?}, condition: {:?}, sense: Sense::{:?}, unread: {}, mode: Mode::{:?}, raise: {}, \
+            "    Reason {{ code: {:?}, condition: {:?}, sense: Sense::{:?}, unread: {}, warns: {}, mode: Mode::{:?}, raise: {}, \
              clear: Clear::{clear}, runbook: {:?} }},",
-            reason.code, reason.condition, reason.sense, reason.unread, reason.mode, reason.raise, reason.runbook
+            reason.code,
+            reason.condition,
+            reason.sense,
+            reason.unread,
+            reason.warns,
+            reason.mode,
+            reason.raise,
+            reason.runbook
         );
     }
     text.push_str("];\n");

@@ -46,6 +46,9 @@ pub struct Finding {
     /// What `remedy` amounts to, for programs; only findings about a node's health have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<RecommendedAction>,
+    /// The number of the XID that it is about; only findings about what NVIDIA's driver reported have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xid: Option<u32>,
     /// Why the config accepts this finding, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
@@ -68,6 +71,7 @@ impl Finding {
             evidence: Vec::new(),
             remedy: remedy.into(),
             action: None,
+            xid: None,
             accepted: None,
         }
     }

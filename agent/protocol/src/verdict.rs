@@ -75,6 +75,9 @@ pub struct GpuVerdict {
     pub uuid: Option<String>,
     /// NVML's product name.
     pub name: Option<String>,
+    /// The board's serial number, by which its vendor knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
     /// `0000:17:00.0`, lower case, four-digit domain as in sysfs.
     pub pci_address: Option<String>,
     /// The judgement.

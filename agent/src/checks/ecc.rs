@@ -1,7 +1,7 @@
 //! Memory errors that ECC saw. Called by [`super::judge`] only.
 
 use super::history::growth;
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, reset, subject};
 use bedplate_protocol::Finding;
 
 /// One uncorrected error is too many: the data was wrong and nobody knows what used it. The volatile count begins again each
@@ -25,9 +25,9 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
         }
         if let Some(errors) = gpu.ecc_uncorrected_volatile.filter(|errors| *errors > 0) {
             let cure = format!(
-                "drain the node and reset the GPU (nvidia-smi --gpu-reset --id={}) or reboot; run NVIDIA's field diagnostic on \
+                "drain the node and reset the GPU ({}) or reboot; run NVIDIA's field diagnostic on \
                  the card if the errors come back",
-                id(gpu)
+                reset(gpu)
             );
             findings.push(
                 codes::ECC_UNCORRECTED

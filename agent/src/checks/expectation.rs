@@ -1,7 +1,7 @@
 //! What somebody has said of the GPUs, beyond their number and model. Called by [`super::judge`] only.
 
 use super::codes::Code;
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, id, reset, subject};
 use bedplate_protocol::facts::GpuFacts;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, NodeFacts};
@@ -93,8 +93,9 @@ fn switches(facts: &NodeFacts, gpu: &GpuFacts, expect: &Expectation) -> Vec<Find
             // A product without MIG has it off.
             gpu.mig_enabled.or(Some(false)),
             format!(
-                "drain the node, nvidia-smi -i {id} -mig {}, then nvidia-smi --gpu-reset --id={id}",
-                mode(expect.mig)
+                "drain the node, nvidia-smi -i {id} -mig {}, then {}",
+                mode(expect.mig),
+                reset(gpu)
             ),
         ),
         (
@@ -110,8 +111,9 @@ fn switches(facts: &NodeFacts, gpu: &GpuFacts, expect: &Expectation) -> Vec<Find
             expect.ecc,
             gpu.ecc_enabled,
             format!(
-                "drain the node, nvidia-smi -i {id} --ecc-config={}, then nvidia-smi --gpu-reset --id={id}",
-                mode(expect.ecc)
+                "drain the node, nvidia-smi -i {id} --ecc-config={}, then {}",
+                mode(expect.ecc),
+                reset(gpu)
             ),
         ),
     ];

@@ -23,6 +23,8 @@ pub(crate) struct History {
     pub(crate) xids: Vec<XidEvent>,
     /// Why the kernel's log could not be read; absent where it could, or where nobody has tried.
     pub(crate) kernel_log_unreadable: Option<String>,
+    /// Records of the kernel's log that were overwritten before they were read, no longer ago than [`WINDOW`].
+    pub(crate) kernel_log_lost: u64,
     /// The version in the name of NVML's library when the agent was started; absent in a one-shot check.
     pub(crate) library_at_start: Option<String>,
 }

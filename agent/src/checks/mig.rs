@@ -1,6 +1,6 @@
 //! MIG devices against MIG mode. Called by [`super::judge`] only.
 
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, id, reset, subject};
 use bedplate_protocol::Finding;
 
 /// With MIG on, CUDA sees the GPU's MIG devices only, so none means that nothing can run (NVIDIA Multi-Instance GPU User Guide,
@@ -26,10 +26,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             (Some(false), devices @ 1..) => codes::MIG_DEVICES_WITHOUT_MODE.about(
                 subject(facts, gpu),
                 format!("MIG is off and NVML lists {devices} MIG device(s)"),
-                format!(
-                    "nvidia-smi --gpu-reset --id={}, which completes the change of mode",
-                    id(gpu)
-                ),
+                format!("{}, which completes the change of mode", reset(gpu)),
             ),
             _ => continue,
         };

@@ -34,7 +34,7 @@ mod xids;
 use bedplate_protocol::facts::GpuFacts;
 use bedplate_protocol::message::Expectation;
 use bedplate_protocol::{Finding, GpuVerdict, Health, NodeFacts, RecommendedAction, Severity, Verdict};
-pub(crate) use history::History;
+pub(crate) use history::{History, WINDOW};
 pub(crate) use xids::withdrawn;
 
 /// What a check judges.
@@ -89,6 +89,7 @@ pub(crate) fn judge(seen: &Observation<'_>) -> Verdict {
                 index: gpu.index,
                 uuid: gpu.uuid.clone(),
                 name: gpu.name.clone(),
+                serial: gpu.serial.clone(),
                 pci_address: gpu.pci_address.clone(),
                 health: worst(findings.iter().filter(|finding| finding.subject == subject)),
                 action: action(&findings.iter().filter(|finding| finding.subject == subject)),
@@ -143,6 +144,14 @@ fn subject(facts: &NodeFacts, gpu: &GpuFacts) -> String {
 /// How a command such as `nvidia-smi --id` names the GPU.
 fn id(gpu: &GpuFacts) -> String {
     gpu.uuid.clone().unwrap_or_else(|| gpu.index.to_string())
+}
+
+/// How a GPU is reset: the driver refuses while it has a client, and this agent's own session is one.
+fn reset(gpu: &GpuFacts) -> String {
+    format!(
+        "systemctl stop bedplate-agent; nvidia-smi --gpu-reset --id={}; systemctl start bedplate-agent",
+        id(gpu)
+    )
 }
 
 #[cfg(test)]

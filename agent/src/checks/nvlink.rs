@@ -1,7 +1,7 @@
 //! `NVLink`s that are down or make errors. Called by [`super::judge`] only.
 
 use super::history::growth;
-use super::{Observation, codes, fabric, id, subject};
+use super::{Observation, codes, fabric, reset, subject};
 use bedplate_protocol::facts::{GpuFacts, NvLinkFacts};
 use bedplate_protocol::{Finding, NodeFacts};
 use jiff::Timestamp;
@@ -51,8 +51,8 @@ fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
     }
     let (code, cure) = if fabric::has_switches(facts) {
         let cure = format!(
-            "drain the node and reset the GPU (nvidia-smi --gpu-reset --id={}); if the link stays down, have the board examined",
-            id(gpu)
+            "drain the node and reset the GPU ({}); if the link stays down, have the board examined",
+            reset(gpu)
         );
         (codes::NVLINK_INACTIVE, cure)
     } else {

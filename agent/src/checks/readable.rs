@@ -1,6 +1,6 @@
 //! GPUs whose calls fail: lost, in need of a reset, or not read at all. Called by [`super::judge`] only.
 
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, reset, subject};
 use bedplate_protocol::facts::{GpuFacts, NvmlCallError, NvmlStatus};
 use bedplate_protocol::{Finding, NodeFacts};
 
@@ -38,7 +38,7 @@ fn judge(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
                 .to_owned(),
         ),
         Some(RESET_REQUIRED) => {
-            (codes::RESET_REQUIRED, "the GPU must be reset before it can be used", format!("nvidia-smi --gpu-reset --id={}", id(gpu)))
+            (codes::RESET_REQUIRED, "the GPU must be reset before it can be used", reset(gpu))
         }
         Some(INSUFFICIENT_POWER) => (
             codes::POWER_CABLE,

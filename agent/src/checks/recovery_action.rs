@@ -1,6 +1,6 @@
 //! What NVIDIA's driver itself says must be done to a GPU. Called by [`super::judge`] only.
 
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, reset, subject};
 use bedplate_protocol::Finding;
 
 /// Field 230, `nvmlDeviceGpuRecoveryAction_t` (nvml.h of go-nvml v0.13.4-0, read 2026-11-21). It outlives the event that
@@ -10,7 +10,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let mut findings = Vec::new();
     for gpu in &facts.nvml.gpus {
-        let reset = format!("nvidia-smi --gpu-reset --id={}", id(gpu));
+        let reset = reset(gpu);
         let (code, what, cure) = match gpu.recovery_action {
             None | Some(0) => continue,
             Some(1) => (codes::RECOVERY_GPU_RESET, "reset this GPU".to_owned(), reset),

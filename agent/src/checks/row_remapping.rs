@@ -1,6 +1,6 @@
 //! Rows of memory that wait to be remapped or could not be. Called by [`super::judge`] only.
 
-use super::{Observation, codes, id, subject};
+use super::{Observation, codes, reset, subject};
 use bedplate_protocol::Finding;
 
 /// A pending remapping needs a reset, a failed one a new card once the field diagnostic agrees (NVIDIA GPU Memory Error
@@ -21,7 +21,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
             (
                 codes::ROW_REMAPPING_PENDING,
                 "a row of memory is bad and waits for a reset to be remapped",
-                format!("nvidia-smi --gpu-reset --id={}", id(gpu)),
+                reset(gpu),
             )
         } else {
             continue;

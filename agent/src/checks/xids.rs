@@ -3,9 +3,13 @@
 //! The rule by which an XID stops counting, written down once:
 //! 1. A reboot: only events of this boot are looked at. A card's lasting damage has checks of its own (row remapping, ECC).
 //! 2. The driver's word "nothing to do", when it comes after the event: NVML's recovery action, asked for [`SETTLED`] after it
-//!    or later, else the last XID 154. It is believed of those XIDs only for which this driver would have asked for something ([`crate::xid::reading`]).
-//! 3. A reset without that word clears nothing: drivers before field 230 do not say that a GPU was reset, and a fault that is
-//!    shown too long costs less than one that is forgotten. A reboot, or an override with its reason, ends it.
+//!    or later, else the last XID 154. It is believed of those XIDs only for which this driver would have asked for something
+//!    ([`crate::xid::reading`]).
+//! 3. The driver's next loading, and a GPU's reset where the driver's recovery action shows it by going back to "nothing": what
+//!    the pass before it knew is past (`Fold::forgive`). Both are seen as well when they were done while no agent ran.
+//! 4. A reset without that word clears nothing: drivers before field 230 do not say that a GPU was reset, and a fault that is
+//!    shown too long costs less than one that is forgotten. A loading of the driver, a reboot, or an override with its reason,
+//!    ends it.
 
 use super::codes::{self, Code};
 use super::{Observation, subject};
@@ -36,6 +40,15 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
                 .about(facts.hostname.clone(), message, cure)
                 .with_evidence(why),
         );
+    }
+    let lost = seen.history.kernel_log_lost;
+    if lost > 0 {
+        let message = format!(
+            "{lost} records of the kernel's log were overwritten before they could be read, so an XID may have been missed"
+        );
+        let cure = "find what fills the log (dmesg -T | tail -n 100) and end it, or give the log more room: log_buf_len=4M on the \
+                    kernel's command line";
+        findings.push(codes::KERNEL_LOG_LOST.about(facts.hostname.clone(), message, cure));
     }
     findings
 }
@@ -83,6 +96,7 @@ fn of_event(facts: &NodeFacts, events: &[XidEvent], event: &XidEvent) -> Option<
     let message = format!("XID {number} at {}: {}", event.at, reading.meaning());
     let mut finding = code.about(about, message, cure(&reading, number));
     finding.action = reading.action;
+    finding.xid = Some(number);
     if !event.line.is_empty() {
         finding = finding.with_evidence(format!("/dev/kmsg: {}", event.line));
     }
@@ -132,7 +146,9 @@ fn cure(reading: &Reading, number: u32) -> String {
     use bedplate_protocol::RecommendedAction as Action;
     let what = match reading.action {
         Some(Action::RestartApp) => "start the workload again",
-        Some(Action::ResetGpu) => "drain the node, then reset the GPU: nvidia-smi --gpu-reset",
+        Some(Action::ResetGpu) => {
+            "drain the node, reset the GPU: systemctl stop bedplate-agent; nvidia-smi --gpu-reset; systemctl start bedplate-agent"
+        }
         Some(Action::Reboot) => "drain the node, then reboot it",
         Some(Action::PowerCycle) => "drain the node, then power the host off and on",
         Some(Action::Service) => "drain the node and have the card examined by its vendor",

@@ -95,9 +95,14 @@ impl Kept {
         ))
     }
 
-    /// Writes it if it is worth it.
-    pub(super) fn keep(&mut self, memory: &Memory) -> Result<(), KeptError> {
-        if !memory.differs(&self.written) {
+    /// Writes it if it is worth it; at the `end` in any case, for when the last pass was tells the next run what is past.
+    pub(super) fn keep(&mut self, memory: &Memory, end: bool) -> Result<(), KeptError> {
+        let worth = if end {
+            *memory != self.written
+        } else {
+            memory.differs(&self.written)
+        };
+        if !worth {
             return Ok(());
         }
         let failed = |source| KeptError::File {

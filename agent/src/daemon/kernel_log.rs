@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How often a quiet log is said to be one that is being read.
-const QUIET: Duration = Duration::from_secs(5);
+pub(super) const QUIET: Duration = Duration::from_secs(5);
 /// Before a log that could not be read is opened again.
 const AGAIN: Duration = Duration::from_secs(10);
 

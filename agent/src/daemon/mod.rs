@@ -4,12 +4,16 @@
 //! speaks with systemd and everybody else. They share nothing but messages and the newest [`State`]. Changes nothing on the
 //! host but its own files. Called by the verb `run`.
 
+mod clock;
 mod config;
+mod hearing;
+mod holders;
 mod kept;
 mod kernel_log;
 mod log;
 mod notify;
 mod observer;
+mod parts;
 mod passes;
 mod pulse;
 mod state;
@@ -17,19 +21,22 @@ mod xids;
 
 use crate::gpu::Worker;
 use crate::health::Fold;
+use crate::pods;
 use crate::publish::{self, Publisher};
 use crate::serve::{ServeError, Server};
 use bedplate_protocol::{Finding, Severity};
+use clock::Clock;
 #[cfg(fuzzing)]
 pub(crate) use config::property as config_property;
 pub(crate) use config::{Config, ConfigError, Kubernetes, Serve, Tls, read};
-use jiff::Timestamp;
 pub(crate) use kept::KeptError;
 use notify::Notify;
 use observer::{Beginning, Observer, Report};
+use parts::Parts;
 use pulse::Pulse;
 pub(crate) use state::State;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -62,9 +69,14 @@ pub(crate) enum DaemonError {
     /// The endpoints.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The observer.
-    #[error("the thread that judges has ended by itself; this is a fault of the agent, whose log says where")]
-    Ended,
+    /// A part without which it is blind or dumb.
+    #[error(
+        "{what} has ended by itself; this is a fault of the agent, whose log says where, and systemd starts it again"
+    )]
+    Ended {
+        /// Which.
+        what: &'static str,
+    },
 }
 
 /// Until SIGTERM or SIGINT.
@@ -82,7 +94,8 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         })
         .collect();
     let mut fold = Fold::new(config.checks.clone(), config.interval.signed(), memory);
-    fold.tick(Timestamp::now());
+    let clock = Clock::new();
+    fold.tick(clock.now());
     let begun = fold.transitions().last().map_or(0, |last| last.sequence + 1);
     let publisher = config
         .kubernetes
@@ -102,18 +115,24 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     // Bounded, so that a kernel that writes without end waits and fills no memory.
     let (reports, mailbox) = mpsc::sync_channel(MAILBOX);
     let (stop_passes, stopped) = mpsc::channel();
+    let (questions, asked) = tokio::sync::mpsc::channel(1);
     let observer = Observer::new(Beginning {
         config: config.clone(),
         node_name,
+        clock,
         fold,
         kept,
         xids,
         troubles,
+        questions,
         states,
         pulse: pulse.clone(),
         stopping: Arc::clone(&stopping),
     });
-    let observer = spawn("observer", move || observer.run(&mailbox))?;
+    let observer = Arc::new(spawn("observer", move || observer.run(&mailbox))?);
+    let mut parts = Parts::default();
+    let judging = Arc::clone(&observer);
+    parts.add("the thread that judges", move || judging.is_finished());
     // None of the others is joined: one may be inside a driver that never answers, one waits for the kernel.
     let mut worker = Worker::new(config.nvml.library.clone());
     if let Some(events) = worker.events() {
@@ -121,20 +140,28 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         spawn("nvml-events", move || passes::forward(&events, &reports))?;
     }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
-    spawn("passes", move || {
+    let looking = spawn("passes", move || {
         passes::run(&passes_config, worker, &passes_reports, &stopped);
     })?;
+    parts.add("the thread that looks", move || looking.is_finished());
     let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
-    spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
+    let reading = spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
+    parts.add("the thread that reads the kernel's log", move || reading.is_finished());
 
     let ended = runtime.block_on(async {
         let published = publisher.as_ref().map(Publisher::published);
         let server = Server::open(&config.serve, config.listen, watched.clone(), published).await?;
-        tokio::spawn(server.answer());
+        let serving = tokio::spawn(server.answer());
+        parts.add("the task that serves", move || serving.is_finished());
+        let socket = config.serve.pod_resources_socket.clone();
+        let socket = socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET));
+        let answers = reports.clone();
+        tokio::spawn(async move { holders::answer(asked, &socket, &answers).await });
         if let Some(publisher) = publisher {
-            tokio::spawn(publish::run(publisher, watched.clone()));
+            let publishing = tokio::spawn(publish::run(publisher, watched.clone()));
+            parts.add("the task that publishes", move || publishing.is_finished());
         }
-        speak(watched, pulse, &observer).await
+        speak(watched, pulse, &parts).await
     });
     drop(stop_passes);
     // A full mailbox is being emptied; an observer that is gone has nothing to keep.
@@ -150,11 +177,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
 }
 
 /// Speaks with systemd until a signal comes.
-async fn speak(
-    mut states: watch::Receiver<Arc<State>>,
-    pulse: Pulse,
-    observer: &JoinHandle<()>,
-) -> Result<(), DaemonError> {
+async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, parts: &Parts) -> Result<(), DaemonError> {
     let started = |source| DaemonError::Start {
         what: "the reception of signals",
         source,
@@ -170,8 +193,8 @@ async fn speak(
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             _ = beat.tick() => {
-                if observer.is_finished() {
-                    break Err(DaemonError::Ended);
+                if let Some(what) = parts.ended() {
+                    break Err(DaemonError::Ended { what });
                 }
                 if alive.is_some() && pulse.age() < STUCK {
                     notify.say("WATCHDOG=1");
@@ -179,7 +202,7 @@ async fn speak(
             }
             changed = states.changed() => {
                 if changed.is_err() {
-                    break Err(DaemonError::Ended);
+                    break Err(DaemonError::Ended { what: parts.ended().unwrap_or("the thread that judges") });
                 }
                 let summary = states.borrow_and_update().summary();
                 notify.say(&format!("STATUS={summary}"));

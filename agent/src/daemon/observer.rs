@@ -3,16 +3,23 @@
 //! It waits for nobody but its own mailbox, so a hung NVML keeps no record of the kernel's log from being told. Called by
 //! [`super::run`] only.
 
+mod holders;
+mod judging;
+mod tell;
+
+use super::clock::Clock;
 use super::kept::Kept;
 use super::pulse::Pulse;
 use super::xids::Xids;
 use super::{Config, State};
-use crate::checks::{self, History};
+use crate::checks::History;
 use crate::gpu::Event;
-use crate::health::{Era, Fold, Sense, Sight, Status};
+use crate::health::{Era, Fold};
+use crate::pods::Attribution;
 use crate::xid::XidEvent;
-use bedplate_protocol::facts::{GpuFacts, NvmlStatus};
-use bedplate_protocol::{Finding, Health, NodeFacts, Severity, Verdict};
+use bedplate_protocol::facts::GpuFacts;
+use bedplate_protocol::{Finding, NodeFacts, Severity};
+use holders::Withheld;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,12 +45,15 @@ pub(super) enum Report {
     Xid(XidEvent),
     /// The kernel's log is being read, and so many of its records were lost; or why it is not.
     KernelLog(Result<u64, String>),
+    /// Who holds the GPUs, or why that is not known: the answer to a question of the observer's.
+    Holders(Result<Attribution, String>),
     /// The process is asked to end.
     Stop,
 }
 
-/// Nobody heard from for so long and the time is told to the fold, so that silence is noticed.
-const TICK: Duration = Duration::from_secs(1);
+/// The time is told to the fold twice an interval, within these bounds and whoever reports in the meantime, so that silence is
+/// noticed.
+const TICK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Between two judgements of what the kernel's log says: a tenth of the second in which a fault must be known.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,14 +61,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Observer {
     config: Config,
     node_name: String,
+    clock: Clock,
     started: Timestamp,
     fold: Fold,
     kept: Kept,
     xids: Xids,
     history: History,
     pass: Option<Pass>,
-    /// The GPUs as NVML listed them when it last answered to the end, and when that was.
-    answered: Option<(Timestamp, Vec<GpuFacts>)>,
+    /// The GPUs as NVML listed them when it last answered to the end.
+    answered: Option<Answered>,
+    /// Where to ask who holds the GPUs.
+    questions: tokio::sync::mpsc::Sender<()>,
+    /// Transitions that wait for the answer.
+    withheld: Option<Withheld>,
     /// What is wrong with the agent itself.
     troubles: Vec<Finding>,
     states: watch::Sender<Arc<State>>,
@@ -74,14 +89,24 @@ struct Pass {
     took: Duration,
 }
 
+struct Answered {
+    /// For people.
+    at: Timestamp,
+    /// For how long ago that is: the clock on the wall may be set.
+    heard: Instant,
+    gpus: Vec<GpuFacts>,
+}
+
 /// What an observer begins with.
 pub(super) struct Beginning {
     pub(super) config: Config,
     pub(super) node_name: String,
+    pub(super) clock: Clock,
     pub(super) fold: Fold,
     pub(super) kept: Kept,
     pub(super) xids: Xids,
     pub(super) troubles: Vec<Finding>,
+    pub(super) questions: tokio::sync::mpsc::Sender<()>,
     pub(super) states: watch::Sender<Arc<State>>,
     pub(super) pulse: Pulse,
     pub(super) stopping: Arc<AtomicBool>,
@@ -101,10 +126,12 @@ impl Observer {
         let Beginning {
             config,
             node_name,
+            clock,
             fold,
             kept,
             xids,
             troubles,
+            questions,
             states,
             pulse,
             stopping,
@@ -112,6 +139,7 @@ impl Observer {
         Self {
             config,
             node_name,
+            clock,
             started: Timestamp::now(),
             fold,
             kept,
@@ -119,6 +147,8 @@ impl Observer {
             history: History::default(),
             pass: None,
             answered: None,
+            questions,
+            withheld: None,
             troubles,
             states,
             pulse,
@@ -130,10 +160,12 @@ impl Observer {
     pub(super) fn run(mut self, reports: &Receiver<Report>) {
         let mut news = News::default();
         let mut judged: Option<Instant> = None;
+        let tick = (self.config.interval.get() / 2).clamp(TICK.0, TICK.1);
+        let mut ticked = Instant::now();
         while !self.stopping.load(Ordering::Relaxed) {
             self.pulse.beat();
             let rest = judged.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()));
-            match reports.recv_timeout(if news.log { rest } else { TICK }) {
+            match reports.recv_timeout(if news.log { rest } else { self.patience(tick) }) {
                 Ok(Report::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(report) => {
                     self.take(report, &mut news);
@@ -147,8 +179,13 @@ impl Observer {
                         self.take(report, &mut news);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if news.log => {}
-                Err(RecvTimeoutError::Timeout) => news.any |= self.silence(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            news.any |= self.give_up_on_holders();
+            // Not only when nothing came: a log that never pauses must not hide that the passes have ended.
+            if ticked.elapsed() >= tick {
+                news.any |= self.silence();
+                ticked = Instant::now();
             }
             let judge = news.log && judged.is_none_or(|at| at.elapsed() >= PAUSE);
             if news.log && !judge && !news.any {
@@ -177,106 +214,12 @@ impl Observer {
             Report::Xid(event) => news.log |= self.xids.take(event),
             Report::Nvml(event) => news.log |= self.xids.take_nvml(&event),
             Report::KernelLog(log) => news.log |= self.xids.seen(log),
+            Report::Holders(answer) => {
+                self.hear_of_holders(answer);
+                news.any = true;
+            }
             Report::Stop => {}
         }
-    }
-
-    fn passed(&mut self, facts: NodeFacts, era: Era, took: Duration) {
-        let at = Timestamp::now();
-        self.xids.learn(&facts);
-        let reset = self.fold.forgive(at, &facts, &era);
-        let verdict = self.verdict(&facts);
-        let nothing_there = facts.gpus_on_pci().is_empty() && verdict.health == Health::Healthy;
-        let mut sight = Sight::of_pass(&facts, nothing_there)
-            .and(Sense::Host)
-            .during(era.clone());
-        if self.xids.watching() {
-            sight = sight.and(Sense::KernelLog);
-        }
-        sight.reset = reset;
-        sight.withdrawn = checks::withdrawn(&checks::Observation {
-            facts: &facts,
-            expect: None,
-            history: &self.history,
-        });
-        for change in self.fold.observe(at, &verdict, &sight) {
-            super::log::change(&change);
-        }
-        self.history.record(&facts);
-        if facts.nvml.status == NvmlStatus::Ready {
-            self.answered = Some((at, facts.nvml.gpus.clone()));
-        }
-        self.pass = Some(Pass { facts, era, at, took });
-    }
-
-    /// The kernel's log has news: what was read last is judged with it.
-    fn judge_again(&mut self) {
-        // Taken out while it is judged, for the judgement renews the history.
-        let Some(pass) = self.pass.take() else { return };
-        let verdict = self.verdict(&pass.facts);
-        let mut sight = Sight::default().during(pass.era.clone());
-        if self.xids.watching() {
-            sight = sight.and(Sense::KernelLog);
-        }
-        for change in self.fold.observe(Timestamp::now(), &verdict, &sight) {
-            super::log::change(&change);
-        }
-        self.pass = Some(pass);
-    }
-
-    /// What the checks say of these facts, and what the observer itself has to say of the log.
-    fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
-        self.history.xids = self.xids.present(self.fold.forgiven());
-        self.history.kernel_log_unreadable = self.xids.blind().map(str::to_owned);
-        let seen = checks::Observation {
-            facts,
-            expect: self.config.expect.as_ref(),
-            history: &self.history,
-        };
-        checks::judge(&seen)
-    }
-
-    /// Only time has passed; whether that changes a condition.
-    fn silence(&mut self) -> bool {
-        let statuses =
-            |fold: &Fold| -> Vec<Status> { fold.conditions().iter().map(|condition| condition.status).collect() };
-        let before = statuses(&self.fold);
-        self.fold.tick(Timestamp::now());
-        before != statuses(&self.fold)
-    }
-
-    fn tell(&self) {
-        let at = Timestamp::now();
-        let pass = self.pass.as_ref();
-        let stale = pass.is_none_or(|pass| pass.facts.nvml.status != NvmlStatus::Ready);
-        let mut facts = pass.map(|pass| pass.facts.clone());
-        if let (true, Some(facts), Some((_, gpus))) = (stale, facts.as_mut(), &self.answered) {
-            facts.nvml.gpus.clone_from(gpus);
-        }
-        let silent = |of: Timestamp| at.duration_since(of) > self.config.interval.signed() * 3;
-        let newest = State {
-            at,
-            started: self.started,
-            version: env!("CARGO_PKG_VERSION"),
-            node_name: self.node_name.clone(),
-            interval_seconds: self.config.interval.get().as_secs(),
-            last_pass: pass.map(|pass| pass.at),
-            last_pass_micros: pass.and_then(|pass| u64::try_from(pass.took.as_micros()).ok()),
-            nvml_stale_since: match &self.answered {
-                Some((answered, _)) if stale || silent(*answered) => Some(*answered),
-                Some(_) => None,
-                // A node without a GPU has no values that could be old.
-                None if pass.is_some_and(|pass| pass.facts.gpus_on_pci().is_empty()) => None,
-                None => Some(self.started),
-            },
-            facts,
-            verdict: self.fold.verdict(),
-            conditions: self.fold.conditions(),
-            transitions: self.fold.transitions().to_vec(),
-            xids: self.xids.counts(),
-            notices: [self.fold.notices(at), self.troubles.clone()].concat(),
-        };
-        self.states.send_replace(Arc::new(newest));
     }
 
     /// A failure is told once, until it is over.
@@ -286,7 +229,7 @@ impl Observer {
         let before = self.troubles.len();
         self.troubles.retain(|trouble| trouble.code != CODE);
         let known = self.troubles.len() < before;
-        if let Err(error) = self.kept.keep(self.fold.memory()) {
+        if let Err(error) = self.kept.keep(self.fold.memory(), end) {
             if !known {
                 tracing::error!("{error}");
             }
@@ -301,3 +244,6 @@ impl Observer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

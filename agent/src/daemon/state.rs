@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) transitions: Vec<Transition>,
     /// How often each GPU had each XID, over restarts and boots.
     pub(crate) xids: Vec<Count>,
+    /// Records of the kernel's log that were overwritten before this process could read them.
+    pub(crate) kernel_log_lost: u64,
     /// What is wrong with the agent's own configuration, such as an override that has expired.
     pub(crate) notices: Vec<Finding>,
 }
@@ -58,6 +60,7 @@ impl State {
             conditions: fold.conditions(),
             transitions: fold.transitions().to_vec(),
             xids: Vec::new(),
+            kernel_log_lost: 0,
             notices: fold.notices(at),
         }
     }

@@ -2,6 +2,7 @@
 //! [`super::observer`] only.
 
 use super::Config;
+use super::hearing::Hearing;
 use crate::gpu::{Event, EventKind};
 use crate::xid::{Count, Ledger, Store, XidEvent};
 use bedplate_protocol::NodeFacts;
@@ -14,8 +15,7 @@ use std::time::Instant;
 pub(super) struct Xids {
     ledger: Ledger,
     store: Store,
-    /// Why the kernel's log is not being read; absent while it is.
-    blind: Option<String>,
+    log: Hearing,
     /// What was last said of a file that could not be written.
     unwritten: Option<String>,
 }
@@ -24,27 +24,30 @@ impl Xids {
     /// What an earlier run kept, in the boot with this id; and what is wrong with that.
     pub(super) fn open(config: &Config, boot_id: &str) -> (Self, Option<String>) {
         let (store, ledger, problem) = Store::load(&config.state_directory.join("xids.json"), boot_id);
-        let blind = Some("it has not been opened yet".to_owned());
+        let log = Hearing::new(Instant::now());
         (
             Self {
                 ledger,
                 store,
-                blind,
+                log,
                 unwritten: None,
             },
             problem.map(|problem| problem.to_string()),
         )
     }
 
-    /// Takes an event in; whether it is news.
+    /// Takes an event of the kernel's log in; whether it is news.
     pub(super) fn take(&mut self, event: XidEvent) -> bool {
+        self.log.heard(Instant::now());
         self.ledger.observe(event)
     }
 
     /// The same for what NVML told by itself; an event that is no XID is for the next pass to explain.
     pub(super) fn take_nvml(&mut self, event: &Event) -> bool {
         match (event.kind, &event.pci_address) {
-            (EventKind::Xid(Some(number)), Some(address)) => self.take(XidEvent::of_nvml(event.at, address, number)),
+            (EventKind::Xid(Some(number)), Some(address)) => {
+                self.ledger.observe(XidEvent::of_nvml(event.at, address, number))
+            }
             _ => false,
         }
     }
@@ -58,21 +61,15 @@ impl Xids {
         }
     }
 
-    /// Whether the kernel's log is being read, or why not; true when that has changed.
-    pub(super) fn seen(&mut self, log: Result<u64, String>) -> bool {
-        let before = self.blind.is_some();
-        self.blind = log.err();
-        before != self.blind.is_some()
+    /// Whether the kernel's log is being read and how many of its records were lost since it was opened, or why it is not; true
+    /// when that is news.
+    pub(super) fn seen(&mut self, told: Result<u64, String>) -> bool {
+        self.log.told(told, Instant::now())
     }
 
-    /// Whether an XID would have been seen.
-    pub(super) fn watching(&self) -> bool {
-        self.blind.is_none()
-    }
-
-    /// Why the log is not being read; absent while it is.
-    pub(super) fn blind(&self) -> Option<&str> {
-        self.blind.as_deref()
+    /// What is known of the reading of the kernel's log.
+    pub(super) fn log(&self) -> &Hearing {
+        &self.log
     }
 
     /// The XIDs that this boot's driver still has to answer for: none from before a GPU's last reset or the driver's last loading.

@@ -5,12 +5,13 @@ use super::collected::{Collected, MOST};
 use super::wire::Line;
 use crate::checks::{self, History, Observation};
 use crate::daemon::{Config, State};
-use crate::health::{Fold, Memory, Sense, Sight};
+use crate::health::{Fold, Memory, Moment, Sense, Sight};
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::NvmlStatus;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// A host on which nothing can be read.
 static BARE: LazyLock<NodeFacts> = LazyLock::new(|| NodeFacts {
@@ -38,7 +39,11 @@ pub(crate) fn holds(bytes: &[u8]) {
         assert!(verdict.findings.iter().all(|finding| !finding.subject.is_empty()));
         history.record(&facts);
         let sight = Sight::of_pass(&facts, false).and(Sense::Host);
-        fold.observe(facts.time.now, &verdict, &sight);
+        let now = Moment {
+            at: facts.time.now,
+            steady: Duration::from_secs(second.unsigned_abs()),
+        };
+        fold.observe(now, &verdict, &sight);
         let mut state = State::before_the_first_pass(&Config::default(), "one", &fold);
         for condition in &state.conditions {
             assert!(condition.message.len() <= crate::health::Condition::MESSAGE);

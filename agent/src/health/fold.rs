@@ -8,10 +8,11 @@ use super::identity::identify;
 use super::memory::{Entry, Memory};
 use super::reasons::{Clear, Reason, reason};
 use super::sight::gpu_of;
-use super::{Change, Mode, Override, Sense, Sight, Transition};
+use super::{Change, Mode, Moment, Override, Sense, Sight, Transition};
 use bedplate_protocol::{Finding, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How long a finding that came and went is remembered, so that one that comes again and again is known for it.
 const FLAPPING: SignedDuration = SignedDuration::from_hours(1);
@@ -28,10 +29,10 @@ pub(crate) struct Fold {
     /// Between two passes: what three of them did not see is not known any more.
     pub(super) interval: SignedDuration,
     pub(super) memory: Memory,
-    /// When it was last told the time.
+    /// When it was last told the time, by the clock on the wall.
     pub(super) at: Option<Timestamp>,
-    /// When it was first told the time, and for how long before that there was no fold: that is no silence of a sense.
-    pub(super) begun: Option<(Timestamp, SignedDuration)>,
+    /// And by the clock that nobody sets.
+    steady: Option<Duration>,
 }
 
 impl Fold {
@@ -42,7 +43,7 @@ impl Fold {
             interval,
             memory,
             at: None,
-            begun: None,
+            steady: None,
         }
     }
 
@@ -57,9 +58,14 @@ impl Fold {
     }
 
     /// Takes in what was found by looking at `sight`; what changed.
-    pub(crate) fn observe(&mut self, at: Timestamp, verdict: &Verdict, sight: &Sight) -> Vec<Transition> {
+    pub(crate) fn observe(&mut self, now: Moment, verdict: &Verdict, sight: &Sight) -> Vec<Transition> {
+        let at = now.at;
+        self.elapse(now);
         let mut changes = Vec::new();
         let (verdict, sight) = &identify(verdict, sight, &self.memory.gpus);
+        if sight.senses.contains(&Sense::Nvml) {
+            self.remember(verdict, sight);
+        }
         let found = self.found(at, &verdict.findings);
         let mut entries: BTreeMap<(String, String), Entry> = std::mem::take(&mut self.memory.entries)
             .into_iter()
@@ -75,6 +81,7 @@ impl Fold {
                 seen: at,
                 era: sight.era.clone(),
                 reset: false,
+                held_by: None,
                 raises: Vec::new(),
             });
             // A verdict made for another reason repeats what the last look of this sense found: that is no new observation.
@@ -89,24 +96,28 @@ impl Fold {
             if entry.raised.is_none() && entry.bad >= row.raise {
                 entry.raised = Some(at);
                 entry.raises.push(at);
-                changes.push(transition(at, Change::Raised, entry, entry.finding.message.clone()));
+                entry.held_by = None;
+                let message = self.placed(&entry.finding);
+                let wanted = self.as_wanted(at, &entry.finding);
+                changes.push(transition(at, Change::Raised, &wanted, message));
             }
         }
         entries.retain(|key, entry| {
             entry
                 .raises
-                .retain(|raise| at.duration_since(*raise) < FLAPPING || entry.raised == Some(*raise));
+                .retain(|raise| at.duration_since(*raise).abs() < FLAPPING || entry.raised == Some(*raise));
             if found.contains_key(key) {
                 return true;
             }
             let row = reason(&entry.finding.code);
-            if let Some(owner) = self.off(at, &entry.finding.code) {
+            if let Some(owner) = self.off(at, &entry.finding) {
                 if entry.raised.is_some() {
+                    let why = format!("switched off by {owner}");
                     changes.push(transition(
                         at,
                         Change::Cleared,
-                        entry,
-                        format!("switched off by {owner}"),
+                        &self.as_wanted(at, &entry.finding),
+                        why,
                     ));
                 }
                 return false;
@@ -120,7 +131,12 @@ impl Fold {
                     entry.bad = 0;
                     entry.good = entry.good.saturating_add(1);
                     if entry.raised.take().is_some() {
-                        changes.push(transition(at, Change::Cleared, entry, why));
+                        changes.push(transition(
+                            at,
+                            Change::Cleared,
+                            &self.as_wanted(at, &entry.finding),
+                            why,
+                        ));
                     }
                 }
                 Absence::NotYet => {
@@ -133,34 +149,44 @@ impl Fold {
         self.memory.entries = entries.into_values().collect();
         for sense in &sight.senses {
             self.memory.looked.insert(*sense, at);
-        }
-        if sight.senses.contains(&Sense::Nvml) {
-            self.remember(verdict, sight);
+            self.memory.quiet.insert(*sense, Duration::ZERO);
         }
         self.memory.era = sight.era.clone();
+        self.number(&mut changes);
+        self.judge(at);
+        changes
+    }
+
+    /// Gives changes their order and numbers, and keeps the newest.
+    fn number(&mut self, changes: &mut [Transition]) {
         changes.sort_by(|a, b| (&a.code, &a.subject).cmp(&(&b.code, &b.subject)));
-        for change in &mut changes {
+        for change in &mut *changes {
             change.sequence = self.memory.sequence;
             self.memory.sequence += 1;
         }
         self.memory.transitions.extend(changes.iter().cloned());
         let surplus = self.memory.transitions.len().saturating_sub(Transition::KEPT);
         self.memory.transitions.drain(..surplus);
-        self.tick(at);
-        changes
     }
 
     /// Only time has passed.
-    pub(crate) fn tick(&mut self, at: Timestamp) {
-        // A clock that was set back does not make anything look younger than it is.
-        let at = self.at.map_or(at, |before| before.max(at));
-        self.at = Some(at);
-        let before = self.memory.told.replace(at);
-        self.begun.get_or_insert_with(|| {
-            let away = before.map_or(SignedDuration::ZERO, |before| at.duration_since(before));
-            (at, away.max(SignedDuration::ZERO))
-        });
-        self.judge(at);
+    pub(crate) fn tick(&mut self, now: Moment) {
+        self.elapse(now);
+        self.judge(now.at);
+    }
+
+    /// Every sense has been quiet for as much longer as the clock says that nobody sets: one that is set, forwards or back, makes
+    /// nobody silent. What was looked at was looked at no later than now.
+    fn elapse(&mut self, now: Moment) {
+        let before = self.steady.replace(now.steady);
+        let passed = before.map_or(Duration::ZERO, |before| now.steady.saturating_sub(before));
+        self.at = Some(now.at);
+        let Memory { looked, quiet, .. } = &mut self.memory;
+        for (sense, looked) in looked {
+            *looked = now.at.min(*looked);
+            let quiet = quiet.entry(*sense).or_default();
+            *quiet = quiet.saturating_add(passed);
+        }
     }
 
     /// Keeps the list of GPUs; an NVML that listed none because it does not work leaves the last list standing.
@@ -170,19 +196,23 @@ impl Fold {
         }
     }
 
-    /// The findings that count, one for each code and subject: of several the gravest, with the others' words as evidence.
+    /// The findings that count, one for each code and subject: of several the one that weighs most as the operator wants them,
+    /// with the others' words as evidence. As the checks gave them: what an operator wants ends with its date.
     fn found(&self, at: Timestamp, findings: &[Finding]) -> BTreeMap<(String, String), Finding> {
-        let mut sorted: Vec<&Finding> = findings.iter().collect();
-        sorted.sort_by(|a, b| {
-            let weight = |f: &Finding| (f.severity, f.action);
-            weight(b)
-                .cmp(&weight(a))
+        let weigh = |finding: &Finding| {
+            let wanted = self.as_wanted(at, finding);
+            (self.mode(at, finding).0 == Mode::On, wanted.severity, wanted.action)
+        };
+        let mut sorted: Vec<_> = findings.iter().map(|finding| (weigh(finding), finding)).collect();
+        sorted.sort_by(|(weight, a), (other, b)| {
+            other
+                .cmp(weight)
                 .then_with(|| a.message.cmp(&b.message))
                 .then_with(|| a.evidence.cmp(&b.evidence))
         });
         let mut found: BTreeMap<(String, String), Finding> = BTreeMap::new();
-        for finding in sorted {
-            if self.off(at, &finding.code).is_some() {
+        for (_, finding) in sorted {
+            if self.off(at, finding).is_some() {
                 continue;
             }
             let key = (finding.code.clone(), finding.subject.clone());
@@ -204,21 +234,6 @@ impl Fold {
             }
         }
         found
-    }
-
-    /// What becomes of a code now, and who says so if it is not the table.
-    pub(super) fn mode(&self, at: Timestamp, code: &str) -> (Mode, Option<&Override>) {
-        let wanted = self
-            .overrides
-            .iter()
-            .find(|wanted| wanted.code == code && wanted.holds(at));
-        (wanted.map_or(reason(code).mode, |wanted| wanted.mode), wanted)
-    }
-
-    fn off(&self, at: Timestamp, code: &str) -> Option<String> {
-        let (mode, wanted) = self.mode(at, code);
-        (mode == Mode::Off)
-            .then(|| wanted.map_or_else(|| "the table of reasons".to_owned(), |wanted| wanted.owner.clone()))
     }
 }
 
@@ -271,8 +286,7 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
     evidence.map_or(Absence::NotYet, Absence::Gone)
 }
 
-fn transition(at: Timestamp, change: Change, entry: &Entry, message: String) -> Transition {
-    let finding = &entry.finding;
+fn transition(at: Timestamp, change: Change, finding: &Finding, message: String) -> Transition {
     Transition {
         sequence: 0,
         at,

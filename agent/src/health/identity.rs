@@ -17,6 +17,7 @@ pub(super) fn identify(verdict: &Verdict, sight: &Sight, known: &[GpuVerdict]) -
         let found = names.iter().flatten().find_map(|name| aliases.get(name));
         if let Some(before) = found.and_then(|uuid| known.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))) {
             gpu.uuid.clone_from(&before.uuid);
+            gpu.serial = gpu.serial.take().or_else(|| before.serial.clone());
             gpu.name = gpu.name.take().or_else(|| before.name.clone());
             gpu.pci_address = gpu.pci_address.take().or_else(|| before.pci_address.clone());
         }
@@ -79,6 +80,7 @@ mod tests {
             index,
             uuid: text(uuid),
             name: None,
+            serial: None,
             pci_address: text(address),
             health: Health::Healthy,
             action: None,

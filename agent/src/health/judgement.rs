@@ -4,9 +4,10 @@ use super::memory::{Entry, Since, unknown};
 use super::reasons::{CONDITIONS, ConditionType, reason};
 use super::sight::is_about;
 use super::transition::{camel_case, cut};
-use super::{Condition, Fold, Mode, Sense, Status};
+use super::{Condition, Fold, Mode, Override, Sense, Status};
 use bedplate_protocol::{Finding, GpuVerdict, Health, RecommendedAction, Severity, Verdict};
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
 
 /// Silence of so many intervals is a fault: one pass may be late, two may be unlucky.
 const SILENT: i32 = 3;
@@ -39,61 +40,86 @@ impl Fold {
                 findings: Vec::new(),
             };
         };
-        let held: Vec<&Entry> = self.held().collect();
-        let counting = |entry: &&&Entry| self.mode(at, &entry.finding.code).0 == Mode::On;
-        let blind = self.silent_since(Sense::Gpu, at).is_some() || self.silent_since(Sense::Nvml, at).is_some();
-        let least = if blind { Health::Unknown } else { Health::Healthy };
+        let all = self.counting(at);
+        let all: Vec<&Finding> = all.iter().map(AsRef::as_ref).collect();
+        let least = if self.blind(at) {
+            Health::Unknown
+        } else {
+            Health::Healthy
+        };
         let gpus = self.memory.gpus.iter().map(|gpu| {
-            let of: Vec<&Finding> = held
-                .iter()
-                .filter(counting)
-                .filter(|entry| is_about(&entry.finding.subject, gpu))
-                .map(|entry| &entry.finding)
-                .collect();
+            let of = all.iter().filter(|finding| is_about(&finding.subject, gpu));
+            let of: Vec<&Finding> = of.copied().collect();
             GpuVerdict {
                 health: worst(&of).max(least),
                 action: action(&of),
                 ..gpu.clone()
             }
         });
-        let all: Vec<&Finding> = held.iter().filter(counting).map(|entry| &entry.finding).collect();
         Verdict {
             health: worst(&all).max(least),
             gpus: gpus.collect(),
             action: action(&all),
-            findings: held.iter().map(|entry| self.shown(at, &entry.finding)).collect(),
+            findings: self.raised().map(|entry| self.shown(at, entry)).collect(),
         }
     }
 
-    /// What is wrong with the overrides: those that have expired, and those of codes that no row names.
+    /// Whether something that a GPU's health shows in has not been looked at for too long, so that nothing is proven healthy. The
+    /// kernel's log counts unless an operator has said that there is none to be had here.
+    fn blind(&self, at: Timestamp) -> bool {
+        let log = Finding::new(Severity::Warning, "kernel-log-unreadable", "", "", "");
+        let senses = [Sense::Nvml, Sense::Gpu, Sense::KernelLog];
+        let senses = senses
+            .into_iter()
+            .filter(|sense| *sense != Sense::KernelLog || self.mode(at, &log).0 == Mode::On);
+        senses.into_iter().any(|sense| self.silent_since(sense, at).is_some())
+    }
+
+    /// What is wrong with the overrides: those that have expired, and those that are about nothing that there is.
     pub(crate) fn notices(&self, at: Timestamp) -> Vec<Finding> {
         let expired = self.overrides.iter().filter(|wanted| !wanted.holds(at));
         let expired = expired.map(|wanted| {
             Finding::new(
                 Severity::Warning,
                 "override-expired",
-                format!("checks: {}", wanted.code),
+                subject(wanted),
                 format!(
                     "the override of {} by {} expired at {} and is ignored",
-                    wanted.code, wanted.owner, wanted.expires
+                    wanted.name(),
+                    wanted.owner,
+                    wanted.expires
                 ),
                 "remove it from the agent's configuration, or give it a later date",
             )
         });
-        let unknown = self.overrides.iter().filter(|wanted| reason(&wanted.code).code == "*");
+        let unknown = self.overrides.iter().filter(|wanted| !wanted.is_known());
         let unknown = unknown.map(|wanted| {
             Finding::new(
                 Severity::Warning,
                 "override-unknown-code",
-                format!("checks: {}", wanted.code),
+                subject(wanted),
                 format!(
                     "no check of this version gives {}, so its override does nothing",
                     wanted.code
                 ),
-                "write a code of docs/reasons.md",
+                "write a code of docs/findings.md, or the beginning of several with a * after its last -: xid-*",
             )
         });
-        expired.chain(unknown).collect()
+        let gpus = &self.memory.gpus;
+        let elsewhere = self.overrides.iter().filter(|wanted| wanted.is_of_none(gpus));
+        let elsewhere = elsewhere.filter(|_| !gpus.is_empty()).map(|wanted| {
+            Finding::new(
+                Severity::Warning,
+                "override-unknown-gpu",
+                subject(wanted),
+                format!(
+                    "no GPU of this node is {}, so the override does nothing here",
+                    wanted.gpu.as_deref().unwrap_or_default()
+                ),
+                "write the UUID or the PCI address of a GPU of this node (bedplate-agent check prints both), or remove it here",
+            )
+        });
+        expired.chain(unknown).chain(elsewhere).collect()
     }
 
     /// The statuses as of now, with the time of those that changed.
@@ -109,19 +135,45 @@ impl Fold {
         }
     }
 
-    fn held(&self) -> impl Iterator<Item = &Entry> {
+    fn raised(&self) -> impl Iterator<Item = &Entry> {
         self.memory.entries.iter().filter(|entry| entry.raised.is_some())
     }
 
-    /// A finding as it is shown: one that is only watched says who wants that and why.
-    fn shown(&self, at: Timestamp, finding: &Finding) -> Finding {
-        let mut shown = finding.clone();
+    /// Those that count, as the operator wants them.
+    fn counting(&self, at: Timestamp) -> Vec<Cow<'_, Finding>> {
+        self.raised()
+            .map(|entry| &entry.finding)
+            .filter(|finding| self.mode(at, finding).0 == Mode::On)
+            .map(|finding| self.as_wanted(at, finding))
+            .collect()
+    }
+
+    /// A finding as it is shown: with which card it is and who held it, and one that an operator wants otherwise, or only watched,
+    /// says who wants that and why.
+    fn shown(&self, at: Timestamp, entry: &Entry) -> Finding {
+        let finding = &entry.finding;
+        let mut shown = self.as_wanted(at, finding).into_owned();
         let row = reason(&finding.code);
+        shown.evidence.extend(self.place(&finding.subject));
+        if let Some(held_by) = &entry.held_by {
+            shown.evidence.push(format!("when it began to hold: {held_by}"));
+        }
+        if let Some(wanted) = self.wanted(at, finding)
+            && (shown.severity != finding.severity || shown.action != finding.action)
+        {
+            let action = finding
+                .action
+                .map_or_else(|| "nothing".to_owned(), |action| action.to_string());
+            shown.evidence.push(format!(
+                "{} would be {} and ask for {action}; otherwise until {}: {} ({})",
+                finding.code, finding.severity, wanted.expires, wanted.reason, wanted.owner
+            ));
+        }
         shown.evidence.push(format!(
             "rule {} of docs/reasons.md; docs/runbooks/{}.md",
             row.code, row.runbook
         ));
-        match self.mode(at, &finding.code) {
+        match self.mode(at, finding) {
             (Mode::On, _) => {}
             (_, None) => shown.accepted = Some("only watched, by the table of reasons".to_owned()),
             (_, Some(wanted)) => {
@@ -136,18 +188,19 @@ impl Fold {
 
     fn condition(&self, kind: &ConditionType, at: Timestamp) -> Condition {
         let name = kind.name;
-        let errors: Vec<&Finding> = self
-            .held()
-            .map(|entry| &entry.finding)
-            .filter(|finding| finding.severity == Severity::Error && self.mode(at, &finding.code).0 == Mode::On)
-            .collect();
-        let mut problems: Vec<&Finding> = errors.clone();
-        problems.retain(|finding| reason(&finding.code).condition == name && !reason(&finding.code).unread);
+        let counting = self.counting(at);
+        let mut problems: Vec<&Finding> = counting.iter().map(AsRef::as_ref).collect();
+        problems.retain(|finding| {
+            let row = reason(&finding.code);
+            let weighs = finding.severity == Severity::Error || (row.warns && finding.severity == Severity::Warning);
+            weighs && row.condition == name && !row.unread
+        });
         // A GPU that could not be read leaves everything open that is read from GPUs.
-        let mut unread = errors;
+        let mut unread: Vec<&Finding> = counting.iter().map(AsRef::as_ref).collect();
         unread.retain(|finding| {
             let row = reason(&finding.code);
-            row.unread && (row.condition == name || (row.sense == Sense::Gpu && kind.sense == Sense::Gpu))
+            let concerns = row.condition == name || (row.sense == Sense::Gpu && kind.sense == Sense::Gpu);
+            finding.severity == Severity::Error && row.unread && concerns
         });
         if !problems.is_empty() {
             return told(name, Status::True, &mut problems, at);
@@ -174,17 +227,19 @@ impl Fold {
     }
 
     /// Since when a sense has not looked, where that is too long ago. Time in which there was no agent does not count: what it
-    /// knew before a restart stands until it has had the time to look.
+    /// knew before a restart stands until it has had the time to look. Nor does what was done to the clock on the wall.
     fn silent_since(&self, sense: Sense, at: Timestamp) -> Option<Timestamp> {
         let Some(looked) = self.memory.looked.get(&sense) else {
             return Some(at);
         };
-        let away = match self.begun {
-            Some((begun, away)) if *looked < begun => away,
-            _ => SignedDuration::ZERO,
-        };
-        (at.duration_since(*looked) - away > self.interval * SILENT).then_some(*looked)
+        let quiet = self.memory.quiet.get(&sense).copied().unwrap_or_default();
+        let quiet = SignedDuration::try_from(quiet).unwrap_or(SignedDuration::MAX);
+        (quiet > self.interval * SILENT).then_some(*looked)
     }
+}
+
+fn subject(wanted: &Override) -> String {
+    format!("checks: {}", wanted.name())
 }
 
 /// A condition with everything that speaks for it, the gravest first.

@@ -6,6 +6,7 @@ use bedplate_protocol::{Finding, GpuVerdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Everything that a fold knows besides its configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,12 +17,13 @@ pub(crate) struct Memory {
     /// The status of each condition, and since when.
     #[serde(default)]
     pub(super) statuses: BTreeMap<String, Since>,
-    /// When the fold was last told the time. Of the same moment as all else here.
-    #[serde(default)]
-    pub(super) told: Option<Timestamp>,
-    /// When each sense last looked.
+    /// When each sense last looked, by the clock on the wall.
     #[serde(default)]
     pub(super) looked: BTreeMap<Sense, Timestamp>,
+    /// How long each sense had not looked when the fold was last told the time, by a clock that nobody sets. Time in which there
+    /// was no fold does not count.
+    #[serde(default)]
+    pub(super) quiet: BTreeMap<Sense, Duration>,
     /// The GPUs of the last pass that saw them.
     #[serde(default)]
     pub(super) gpus: Vec<GpuVerdict>,
@@ -73,6 +75,9 @@ pub(super) struct Entry {
     /// Whether its GPU has been reset since.
     #[serde(default)]
     pub(super) reset: bool,
+    /// Who held its GPU when it began to hold, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) held_by: Option<String>,
     /// When it began to hold, the last times, oldest first.
     pub(super) raises: Vec<Timestamp>,
 }

@@ -16,7 +16,12 @@ impl Fold {
     /// address. Both happened after the pass before this one, so what is older than that is past.
     pub(crate) fn forgive(&mut self, at: Timestamp, facts: &NodeFacts, era: &Era) -> BTreeSet<String> {
         let memory = &mut self.memory;
-        let before = memory.passed.replace(at);
+        // A clock that was set back since says nothing of what came before what: then nothing is past, and what was called so
+        // until a time that has yet to come is past no longer than until now, or the next XID would be hidden until then.
+        let before = memory.passed.replace(at).filter(|before| *before <= at);
+        for until in memory.forgiven.values_mut() {
+            *until = at.min(*until);
+        }
         if memory.era.boot_id != era.boot_id {
             memory.forgiven.clear();
             memory.actions.clear();

@@ -40,6 +40,8 @@ pub(crate) struct Reason {
     pub(crate) sense: Sense,
     /// It says "could not be read" and not "is wrong".
     pub(crate) unread: bool,
+    /// A warning of it makes the condition `True` too.
+    pub(crate) warns: bool,
     /// What becomes of it, unless an operator says otherwise.
     pub(crate) mode: Mode,
     /// After how many observations in a row it holds.

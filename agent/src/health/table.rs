@@ -23,13 +23,17 @@ pub(crate) fn markdown() -> String {
         );
     }
     text.push_str(
-        "\n## What becomes of each code\n\nFindings of severity error make their condition `True`; lesser ones, and those that are only watched, are \
-         Events and metrics. `*` stands for any rest, the longest match counts, and `*` alone is a code that no row names. A finding that comes \
-         back within an hour needs twice the good observations each time, at most 32 times as many. An operator changes a row's mode for a time in \
-         `checks:` of the agent's configuration.\n\n| code | condition | mode | holds after | ends | runbook |\n|---|---|---|---|---|---|\n",
+        "\n## What becomes of each code\n\nFindings of severity error make their condition `True`, and so do warnings where it says so; all others, and those that \
+         are only watched, are Events and metrics. The verdict on GPUs and node is made of errors alone. `*` stands for any rest, the longest match counts, and `*` alone is a code that no row names. A finding that comes \
+         back within an hour needs twice the good observations each time, at most 32 times as many. An operator changes for a time what becomes of a code, of \
+         all with a beginning (`xid-*`), of one GPU or of one XID, in `checks:` of the agent's configuration ([agent.md](agent.md)).\n\n| code | condition | mode | holds after | ends | runbook |\n|---|---|---|---|---|---|\n",
     );
     for row in REASONS {
-        let unread = if row.unread { " (`Unknown`)" } else { "" };
+        let unread = match (row.unread, row.warns) {
+            (true, _) => " (`Unknown`)",
+            (_, true) => " (a warning too)",
+            _ => "",
+        };
         let _ = writeln!(
             text,
             "| `{}` | `{}`{unread} | {} | {} | {} | [{}](runbooks/{}.md) |",

@@ -178,15 +178,17 @@ pub(super) fn taint_patch(node: &Value, taint: Option<&str>) -> Option<Value> {
 mod tests {
     use super::*;
     use crate::daemon::Config;
-    use crate::health::{Fold, Memory, Sense, Sight};
+    use crate::health::{Fold, Memory, Moment, Sense, Sight};
     use bedplate_protocol::{GpuVerdict, Verdict};
     use jiff::{SignedDuration, Timestamp};
+    use std::time::Duration;
 
     fn gpu(index: u32, uuid: Option<&str>, address: Option<&str>) -> GpuVerdict {
         GpuVerdict {
             index,
             uuid: uuid.map(str::to_owned),
             name: None,
+            serial: None,
             pci_address: address.map(str::to_owned),
             health: Health::Healthy,
             action: None,
@@ -205,7 +207,11 @@ mod tests {
         let sight = senses.into_iter().fold(Sight::default(), Sight::and);
         let mut fold = Fold::new(Vec::new(), SignedDuration::from_hours(1), Memory::default());
         for _ in 0..3 {
-            fold.observe(Timestamp::now(), &verdict, &sight);
+            let now = Moment {
+                at: Timestamp::now(),
+                steady: Duration::ZERO,
+            };
+            fold.observe(now, &verdict, &sight);
         }
         State::before_the_first_pass(&Config::default(), "one", &fold)
     }

@@ -51,6 +51,7 @@ fn codes_of(verdict: &Verdict) -> Vec<&str> {
 fn a_fatal_xid_makes_its_own_gpu_sick_and_no_other() {
     let verdict = judged(vec![event(0, 119)], None);
     assert_eq!(codes_of(&verdict), ["xid-fatal"]);
+    assert_eq!(verdict.findings[0].xid, Some(119));
     let health: Vec<Health> = verdict.gpus.iter().map(|gpu| gpu.health).collect();
     assert_eq!(health, [Health::Problem, Health::Healthy]);
     assert_eq!(verdict.gpus[0].action, Some(RecommendedAction::ResetGpu));
@@ -161,6 +162,26 @@ fn an_xid_of_a_gpu_that_nvml_no_longer_lists_is_told_by_its_address() {
     assert_eq!(codes_of(&verdict), ["xid-fatal"]);
     assert_eq!(verdict.findings[0].subject, "gpu-1/0000:65:00.0");
     assert_eq!(verdict.health, Health::Problem);
+}
+
+#[test]
+fn records_that_were_lost_are_said() {
+    let facts = healthy(1);
+    let history = History {
+        kernel_log_lost: 12,
+        ..History::default()
+    };
+    let verdict = judge(&Observation {
+        facts: &facts,
+        expect: None,
+        history: &history,
+    });
+    assert_eq!(codes_of(&verdict), ["kernel-log-lost"]);
+    assert!(
+        verdict.findings[0].message.starts_with("12 records"),
+        "{}",
+        verdict.findings[0]
+    );
 }
 
 #[test]

@@ -9,6 +9,14 @@ pub(crate) fn holds(text: &str) {
         Ok(config) => {
             assert!((1..=3600).contains(&config.interval.get().as_secs()));
             assert!((1..=3600).contains(&config.nvml.deadline.get().as_secs()));
+            for wanted in config.checks {
+                assert!(wanted.mode.is_some() || wanted.severity.is_some() || wanted.action.is_some());
+                assert!(
+                    wanted.xid.is_none() || wanted.code.starts_with("xid-"),
+                    "{}",
+                    wanted.code
+                );
+            }
         }
         Err(findings) => {
             assert!(!findings.is_empty(), "refused without a reason");
@@ -48,6 +56,10 @@ mod tests {
         "owner",
         "reason",
         "expires",
+        "gpu",
+        "xid",
+        "severity",
+        "action",
         "listen",
         "serve",
         "tls",
@@ -80,6 +92,11 @@ mod tests {
         "&a [*a]",
         "'",
         "monitor",
+        "error",
+        "reset-gpu",
+        "xid-*",
+        "GPU-1",
+        "0000:17:00.0",
         "2026-12-24T00:00:00Z",
     ];
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::health::Mode;
-use bedplate_protocol::Finding;
+use bedplate_protocol::{Finding, RecommendedAction, Severity};
 
 fn mistakes(text: &str) -> Vec<String> {
     let findings: Vec<Finding> = yaml::parse::<Config>("agent.yaml", text).unwrap_err();
@@ -30,13 +30,21 @@ stateDirectory: /var/lib/bedplate/agent
 expect: {gpus: 8, model: H200}
 checks:
 - {code: pcie-link-width, mode: monitor, owner: ops@example.org, reason: riser is on order, expires: 2026-12-24T00:00:00Z}
+- {xid: 63, gpu: '00000000:C1:00.0', severity: error, action: reset-gpu, owner: ops, reason: they fail soon after, expires: 2026-12-24T00:00:00Z}
 listen: 0.0.0.0:9479
 serve: {tls: {certificateFile: /a, keyFile: /b}, tokenFile: /c, podResourcesSocket: /f}
 kubernetes: {apiServer: 'https://10.0.0.1:6443', caFile: /d, tokenFile: /e, taints: true}
 ";
     let config: Config = yaml::parse("agent.yaml", text).unwrap();
     assert_eq!(config.interval.get(), Duration::from_mins(2));
-    assert_eq!(config.checks[0].mode, Mode::Monitor);
+    assert_eq!(config.checks[0].mode, Some(Mode::Monitor));
+    assert_eq!(config.checks[1].code, "xid-*");
+    assert_eq!(
+        (config.checks[1].xid, config.checks[1].gpu.as_deref()),
+        (Some(63), Some("0000:c1:00.0"))
+    );
+    assert_eq!(config.checks[1].severity, Some(Severity::Error));
+    assert_eq!(config.checks[1].action, Some(RecommendedAction::ResetGpu));
     assert_eq!(config.expect.unwrap().gpus, Some(8));
     let kubernetes = config.kubernetes.unwrap();
     assert!(kubernetes.taints);
@@ -84,6 +92,26 @@ listen: everywhere
         "everywhere",
     ]) {
         assert!(line.contains(word), "{word} in {line}");
+    }
+}
+
+#[test]
+fn an_override_that_would_do_nothing_is_a_mistake() {
+    for (keys, words) in [
+        ("code: gpu-lost", "`mode`, `severity` or `action`"),
+        ("mode: off", "`code`, or `xid`"),
+        ("code: gpu-lost, xid: 79, mode: off", "leave code out"),
+        ("code: gpu-lost, gpu: second, mode: off", "neither a UUID"),
+        ("xid: many, mode: off", "xid"),
+        ("xid: 79, severity: fatal", "fatal"),
+    ] {
+        let told = mistakes(&format!(
+            "checks:\n- {{{keys}, owner: me, reason: r, expires: 2026-12-24T00:00:00Z}}\n"
+        ));
+        assert!(
+            told[0].starts_with("agent.yaml:2:") && told[0].contains(words),
+            "{keys}: {told:?}"
+        );
     }
 }
 

@@ -88,10 +88,9 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Ve
         let place = segments(error.path());
         let words = error.into_inner().to_string();
         // What is missing only because it was wrong and taken out has been said.
-        let missing = words
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next());
-        if !missing.is_some_and(|field| taken.contains(&name(&place, Some(field)))) {
+        let missing = words.starts_with("missing field `");
+        let mut fields = words.split('`').skip(1).step_by(2).filter(|_| missing);
+        if !fields.any(|field| taken.contains(&name(&place, Some(field)))) {
             let key = name(&place, None);
             let message = match text_at(&value, &place) {
                 _ if key.is_empty() => words,

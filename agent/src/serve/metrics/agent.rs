@@ -35,6 +35,11 @@ const PASS_AT: Metric = Metric {
     kind: Kind::Gauge,
     help: "When the last pass over the GPUs ended, in seconds since 1970.",
 };
+const LOG_LOST: Metric = Metric {
+    name: "bedplate_agent_kernel_log_lost_records_total",
+    kind: Kind::Counter,
+    help: "Records of the kernel's log that were overwritten before this process could read them; an XID may have been among them.",
+};
 const VALUES_AGE: Metric = Metric {
     name: "bedplate_gpu_values_age_seconds",
     kind: Kind::Gauge,
@@ -51,6 +56,7 @@ pub(super) fn write(text: &mut Exposition<'_>, state: &State, now: Timestamp) {
     text.sample(&STARTED, &[], seconds(state.started));
     text.sample(&INTERVAL, &[], whole(state.interval_seconds));
     text.sample(&HEARTBEAT, &[], seconds(state.at));
+    text.sample(&LOG_LOST, &[], whole(state.kernel_log_lost));
     if let Some(micros) = state.last_pass_micros {
         text.sample(&PASS, &[], whole(micros) / 1e6);
     }

@@ -115,6 +115,7 @@ fn judged(index: u32, uuid: Option<&str>, pci: Option<&str>, health: Health) -> 
         index,
         uuid: uuid.map(str::to_owned),
         name: None,
+        serial: None,
         pci_address: pci.map(str::to_owned),
         health,
         action: (health == Health::Problem).then_some(RecommendedAction::Reboot),
@@ -169,6 +170,7 @@ fn state(facts: Option<NodeFacts>, gpus: Vec<GpuVerdict>) -> State {
         }],
         transitions: Vec::new(),
         notices: Vec::new(),
+        kernel_log_lost: 3,
         xids: vec![
             xid(Some(FIRST), 79, 2, 5),
             // The same GPU's XID in another slot's entry is the same series.

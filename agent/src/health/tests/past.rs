@@ -1,0 +1,163 @@
+//! What is past after the driver was loaded again, a GPU was reset, or the node was booted.
+
+use super::*;
+use bedplate_protocol::NodeFacts;
+use bedplate_protocol::facts::GpuFacts;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A pass that read the GPU, whose recovery action is this.
+fn pass(recovery_action: Option<u32>) -> NodeFacts {
+    let mut facts = crate::host::read_facts(Path::new("/nowhere"));
+    facts.nvml.gpus = vec![GpuFacts {
+        uuid: Some(UUID.into()),
+        pci_address: Some("0000:18:00.0".into()),
+        recovery_action,
+        ..GpuFacts::default()
+    }];
+    facts
+}
+
+/// A fold that has seen a pass in this life of the driver, with this recovery action.
+fn after(era: &Era, recovery_action: Option<u32>) -> Fold {
+    let mut fold = fold();
+    look(&mut fold, 0, era, recovery_action);
+    fold
+}
+
+fn look(fold: &mut Fold, second: i64, era: &Era, recovery_action: Option<u32>) -> BTreeSet<String> {
+    let facts = pass(recovery_action);
+    let reset = fold.forgive(at(second), &facts, era);
+    let sight = Sight {
+        reset: reset.clone(),
+        era: era.clone(),
+        ..whole()
+    };
+    fold.observe(now(second), &verdict(vec![]), &sight);
+    reset
+}
+
+/// As a stop and a start leave it.
+fn started_again(fold: &Fold) -> Fold {
+    let text = serde_json::to_string(fold.memory()).unwrap();
+    Fold::new(Vec::new(), TEN, serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn a_driver_that_was_loaded_again_puts_everything_behind_it_that_the_last_pass_knew() {
+    for stopped in [false, true] {
+        let mut fold = after(&era("a", 1), None);
+        look(&mut fold, 50, &era("a", 1), None);
+        assert_eq!(fold.forgiven(), &BTreeMap::new());
+        if stopped {
+            fold = started_again(&fold);
+        }
+        look(&mut fold, 60, &era("a", 2), None);
+        assert_eq!(
+            fold.forgiven(),
+            &BTreeMap::from([("*".to_owned(), at(50))]),
+            "{stopped}"
+        );
+        look(&mut fold, 70, &era("a", 2), None);
+        assert_eq!(fold.forgiven()["*"], at(50), "only once: {stopped}");
+    }
+}
+
+#[test]
+fn a_driver_that_is_away_for_a_pass_was_loaded_again_when_it_is_back() {
+    let away = Era {
+        driver: None,
+        ..era("a", 1)
+    };
+    let mut fold = after(&era("a", 1), None);
+    look(&mut fold, 10, &away, None);
+    assert_eq!(fold.forgiven(), &BTreeMap::new());
+    look(&mut fold, 20, &era("a", 2), None);
+    assert_eq!(fold.forgiven()["*"], at(10));
+}
+
+#[test]
+fn a_gpu_whose_driver_asks_for_a_reset_no_more_was_reset_and_no_other() {
+    for (before, is_reset) in [
+        (0, false),
+        (1, true),
+        (2, true),
+        (3, false),
+        (4, true),
+        (5, false),
+        (6, true),
+        (7, true),
+    ] {
+        for stopped in [false, true] {
+            let mut fold = after(&era("a", 1), Some(before));
+            if stopped {
+                fold = started_again(&fold);
+            }
+            let reset = look(&mut fold, 10, &era("a", 1), Some(0));
+            let names = BTreeSet::from([UUID.to_owned(), "0000:18:00.0".to_owned()]);
+            assert_eq!(
+                reset,
+                if is_reset { names.clone() } else { BTreeSet::new() },
+                "{before}"
+            );
+            let forgiven: BTreeMap<_, _> = names
+                .into_iter()
+                .filter(|_| is_reset)
+                .map(|name| (name, at(0)))
+                .collect();
+            assert_eq!(fold.forgiven(), &forgiven, "{before}, {stopped}");
+        }
+    }
+}
+
+#[test]
+fn a_driver_that_names_no_recovery_action_never_says_that_a_gpu_was_reset() {
+    let mut fold = after(&era("a", 1), None);
+    assert_eq!(look(&mut fold, 10, &era("a", 1), None), BTreeSet::new());
+    assert_eq!(look(&mut fold, 20, &era("a", 1), Some(0)), BTreeSet::new());
+    assert_eq!(fold.forgiven(), &BTreeMap::new());
+}
+
+#[test]
+fn a_boot_begins_anew() {
+    let mut fold = after(&era("a", 1), Some(1));
+    look(&mut fold, 10, &era("a", 2), Some(0));
+    assert_eq!(fold.forgiven().len(), 3);
+    let mut fold = started_again(&fold);
+    let reset = look(&mut fold, 1000, &era("b", 3), Some(0));
+    assert_eq!((reset, fold.forgiven()), (BTreeSet::new(), &BTreeMap::new()));
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_no_xid_that_is_yet_to_come() {
+    let mut fold = after(&era("a", 1), None);
+    look(&mut fold, 1000, &era("a", 1), None);
+    look(&mut fold, 1010, &era("a", 2), None);
+    assert_eq!(fold.forgiven()["*"], at(1000));
+    look(&mut fold, 500, &era("a", 2), None);
+    assert_eq!(fold.forgiven()["*"], at(500));
+    // Loaded again and set back between two passes: which came first nobody knows.
+    look(&mut fold, 400, &era("a", 3), None);
+    assert_eq!(fold.forgiven()["*"], at(400));
+    let mut fold = after(&era("a", 1), None);
+    look(&mut fold, -10, &era("a", 2), None);
+    assert_eq!(fold.forgiven(), &BTreeMap::new());
+}
+
+#[test]
+fn what_the_driver_takes_back_ends_an_xid_and_nothing_that_was_counted() {
+    for (code, name, cleared) in [
+        ("xid-fatal", UUID, 1),
+        ("xid-fatal", "GPU-another", 0),
+        ("ecc-uncorrected", UUID, 0),
+    ] {
+        let mut fold = fold();
+        fold.observe(now(0), &verdict(vec![finding(code)]), &whole());
+        let sight = Sight {
+            withdrawn: BTreeSet::from([name.to_owned()]),
+            ..whole()
+        };
+        let changes = fold.observe(now(10), &verdict(vec![]), &sight);
+        assert_eq!(changes.len(), cleared, "{code} of {name}");
+    }
+}
