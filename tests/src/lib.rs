@@ -16,6 +16,7 @@ pub mod cluster_file;
 pub mod driver_tree;
 pub mod footprint;
 pub mod kernel_log;
+pub mod nvml_worker;
 pub mod one_host;
 pub mod publishing;
 pub mod report;

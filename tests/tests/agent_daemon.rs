@@ -27,7 +27,7 @@ impl Place {
         std::fs::copy(program("libnvidia_ml.so"), place.library()).expect("the library can be copied");
         place.gpus("");
         let config = format!(
-            "nodeName: gpu-1\ninterval: 1s\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{more}",
+            "nodeName: gpu-1\ninterval: 1s\nlisten: 127.0.0.1:0\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{more}",
             place.library().display(),
             place.path("state").display()
         );
@@ -201,13 +201,31 @@ fn a_hung_library_is_unresponsive_and_holds_up_neither_state_nor_end() {
 }
 
 #[test]
+fn what_nvml_tells_between_two_passes_is_explained_by_one_at_once() {
+    let place = Place::new("");
+    let config = place.path("agent.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("interval: 1s", "interval: 10m")).unwrap();
+    let _daemon = place.start();
+    place.status("unknown becomes false", read_and_fine);
+    place.gpus(", recovery_action: 1}\nevents:\n- {id: 1, gpu: 1, kind: gpu-recovery-action, data: 1");
+    let took = place.status("a GPU that wants its reset", |status| {
+        status.contains("GPUHardwareProblem=True")
+    });
+    assert!(
+        took < Duration::from_secs(10),
+        "{took:?}: the next pass was ten minutes away"
+    );
+}
+
+#[test]
 fn every_mistake_of_the_configuration_is_told_and_nothing_begins() {
     let place = Place::new("lissen: everywhere\nchecks: [{code: gpu-lost}]\n");
     let ran = run(Command::new(program("bedplate-agent"))
         .args(["run", "--config"])
         .arg(place.path("agent.yaml")));
     assert_eq!(ran.code, Some(78), "{}", ran.stderr);
-    for word in ["agent.yaml:5:1", "lissen", "agent.yaml:6:", "missing field"] {
+    for word in ["agent.yaml:6:1", "lissen", "agent.yaml:7:", "missing field"] {
         assert!(ran.stderr.contains(word), "{word} in {}", ran.stderr);
     }
     assert!(!Path::new(&place.path("state")).exists());

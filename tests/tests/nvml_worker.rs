@@ -1,145 +1,12 @@
 //! The process that owns NVML, asked over its socket as the agent's daemon does: one session through many passes, every value
-//! of a sick GPU, events between passes, an older library, a call that hangs. The library is the simulated one.
+//! of a sick GPU, events between passes, older libraries. The library is the simulated one. How it ends: nvml_ends.rs.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
-
-use bedplate_protocol::facts::{FabricFacts, GpuFacts, RetiredPages};
+use bedplate_protocol::facts::{FabricFacts, RetiredPages};
 use bedplate_tests::built::program;
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use bedplate_tests::nvml_worker::{HEALTHY, Nvml, Worker};
+use serde_json::json;
+use std::process::Command;
 use std::time::{Duration, Instant};
-
-const DRIVER: &str = "580.95.05";
-const SOON: Duration = Duration::from_mins(1);
-
-/// A folder with the library and its scenario.
-struct Nvml(tempfile::TempDir);
-
-impl Nvml {
-    fn new(scenario: &str) -> Self {
-        let nvml = Self(tempfile::tempdir().expect("a folder can be made"));
-        nvml.set(scenario);
-        std::fs::copy(program("libnvidia_ml.so"), nvml.library()).expect("the library can be copied");
-        nvml
-    }
-
-    fn library(&self) -> PathBuf {
-        self.0.path().join(format!("libnvidia-ml.so.{DRIVER}"))
-    }
-
-    /// Another scenario, in one step: the library reads it at each call.
-    fn set(&self, scenario: &str) {
-        let path = self.0.path().join(format!("libnvidia-ml-scenario.so.{DRIVER}"));
-        let text = format!("driver_version: {DRIVER}\nnvml_version: 13.{DRIVER}\ncuda_version: '13.0'\n{scenario}");
-        let new = path.with_extension("new");
-        std::fs::write(&new, text).expect("the scenario can be written");
-        std::fs::rename(new, path).expect("the scenario can be replaced");
-    }
-
-    /// An older library, that does not export these: their names in the file are changed, so that no lookup finds them.
-    fn without(&self, symbols: &[&str]) {
-        let mut bytes = std::fs::read(self.library()).expect("the library can be read");
-        for symbol in symbols {
-            let name = format!("\0{symbol}\0").into_bytes();
-            let mut found = 0;
-            for place in 0..bytes.len() - name.len() {
-                if bytes[place..].starts_with(&name) {
-                    bytes[place + 1] = b'x';
-                    found += 1;
-                }
-            }
-            assert!(found > 0, "the library has no {symbol}");
-        }
-        std::fs::write(self.library(), bytes).expect("the library can be written");
-    }
-}
-
-/// A running worker.
-struct Worker {
-    child: Child,
-    socket: UnixStream,
-    lines: BufReader<UnixStream>,
-}
-
-impl Worker {
-    fn start(nvml: &Nvml) -> Self {
-        Self::of(Command::new(program("bedplate-agent")), nvml)
-    }
-
-    fn of(mut command: Command, nvml: &Nvml) -> Self {
-        let (socket, theirs) = UnixStream::pair().expect("sockets can be made");
-        socket.set_read_timeout(Some(SOON)).expect("a socket has a timeout");
-        let page = File::create(nvml.0.path().join("page")).expect("a file can be made");
-        let child = command
-            .args(["nvml-worker", "--library"])
-            .arg(nvml.library())
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(page)
-            .spawn()
-            .expect("the agent starts");
-        let lines = BufReader::new(socket.try_clone().expect("a socket can be shared"));
-        Self { child, socket, lines }
-    }
-
-    fn ask(&mut self, request: &Value) {
-        writeln!(self.socket, "{request}").expect("the worker reads");
-    }
-
-    fn line(&mut self) -> Value {
-        let mut text = String::new();
-        self.lines.read_line(&mut text).expect("the worker answers in time");
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
-    }
-
-    /// A pass that watches events, without those that come in between.
-    fn pass(&mut self) -> Vec<GpuFacts> {
-        self.ask(&json!({"request": "pass", "asleep": [], "awake": [], "watch": true}));
-        self.answers()
-    }
-
-    fn answers(&mut self) -> Vec<GpuFacts> {
-        let mut gpus = Vec::new();
-        loop {
-            let mut line = self.line();
-            match line["line"].as_str() {
-                Some("gpu") => gpus.push(serde_json::from_value(line["gpu"].take()).expect("a GPU's facts")),
-                Some("done") => return gpus,
-                Some("system" | "event") => {}
-                _ => panic!("{line}"),
-            }
-        }
-    }
-
-    /// Closes the socket; whether the worker ends well by itself.
-    fn ends(mut self) -> bool {
-        self.socket
-            .shutdown(std::net::Shutdown::Both)
-            .expect("the socket is open");
-        let expiry = Instant::now() + SOON;
-        while Instant::now() < expiry {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
-                return status.success();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        false
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // A failed test leaves no worker behind; one that has ended is no error.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const HEALTHY: &str = "gpus:\n- {profile: h100-80gb-hbm3, pci_address: '0000:18:00.0', minor: 0}\n";
 
 const SICK: &str = "\
 gpus:
@@ -265,6 +132,38 @@ fn what_an_older_library_does_not_export_is_absent_and_the_rest_is_read() {
 }
 
 #[test]
+fn a_library_with_older_structs_is_read_with_those_and_what_it_has_no_struct_for_is_absent() {
+    let read = |versions: &str| {
+        let nvml = Nvml::new(&format!("newest_struct_versions: {{{versions}}}\n{SICK}"));
+        let mut worker = Worker::start(&nvml);
+        let gpu = worker.pass().remove(0);
+        assert!(worker.ends());
+        assert_eq!(gpu.errors, [], "{versions}");
+        gpu
+    };
+    let fabric = FabricFacts {
+        state: 3,
+        status: Some(999),
+        health_mask: Some(5),
+        health_summary: None,
+    };
+    let gpu = read("nvmlDeviceGetGpuFabricInfoV: 2");
+    assert_eq!(gpu.fabric, Some(fabric), "version 2 has no summary");
+    assert_eq!(
+        (gpu.temperature_margin_celsius, gpu.ecc_sram_threshold_exceeded),
+        (Some(-3), Some(true))
+    );
+    let gpu =
+        read("nvmlDeviceGetGpuFabricInfoV: 1, nvmlDeviceGetMarginTemperature: 0, nvmlDeviceGetSramEccErrorStatus: 0");
+    assert_eq!(gpu.fabric, None);
+    assert_eq!(
+        (gpu.temperature_margin_celsius, gpu.ecc_sram_threshold_exceeded),
+        (None, None)
+    );
+    assert_eq!(gpu.temperature_celsius, Some(90), "the rest is read");
+}
+
+#[test]
 fn values_follow_the_gpu_within_one_session_and_a_gpu_that_is_lost_keeps_its_name() {
     let nvml = Nvml::new(HEALTHY);
     let mut worker = Worker::start(&nvml);
@@ -314,6 +213,21 @@ fn an_xid_and_a_changed_recovery_action_are_told_at_once_between_passes() {
 }
 
 #[test]
+fn a_gpu_that_spoils_an_event_set_takes_the_events_of_no_other() {
+    let spoils = HEALTHY.replace("minor: 0", "minor: 0, returns: {nvmlDeviceRegisterEvents: 999}");
+    let two = format!("{spoils}- {{profile: h100-80gb-hbm3, pci_address: '0000:38:00.0', minor: 1}}\n");
+    let nvml = Nvml::new(&two);
+    let mut worker = Worker::start(&nvml);
+    worker.pass();
+    assert_eq!(worker.pass().len(), 2, "the next pass has a set of its own");
+    nvml.set(&format!("{two}events:\n- {{id: 1, gpu: 1, xid: 79}}\n"));
+    let line = worker.line();
+    assert_eq!(line["event"]["kind"], json!({"xid": 79}), "{line}");
+    assert_eq!(line["event"]["pci_address"].as_str(), Some("0000:38:00.0"));
+    assert!(worker.ends());
+}
+
+#[test]
 fn a_gpu_that_sleeps_is_not_asked_anything() {
     let nvml = Nvml::new(SICK);
     let mut worker = Worker::start(&nvml);
@@ -331,34 +245,14 @@ fn a_gpu_that_sleeps_is_not_asked_anything() {
 }
 
 #[test]
-fn a_call_that_hangs_is_named_in_the_page_and_the_end_of_the_socket_ends_the_worker_after_it() {
-    let hang = HEALTHY.replace(
-        "minor: 0",
-        "minor: 0, hang: {call: nvmlDeviceGetTemperature, seconds: forever}",
-    );
-    let nvml = Nvml::new(&hang);
-    let mut worker = Worker::start(&nvml);
-    worker.ask(&json!({"request": "pass", "asleep": [], "awake": [], "watch": false}));
-    let named =
-        |page: &Path| String::from_utf8_lossy(&std::fs::read(page).unwrap()).contains("nvmlDeviceGetTemperature(0)");
-    let expiry = Instant::now() + SOON;
-    while !named(&nvml.0.path().join("page")) {
-        assert!(Instant::now() < expiry, "the call is not announced");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    nvml.set(HEALTHY);
-    assert_eq!(worker.answers()[0].errors, [], "it comes back and the pass goes on");
-    assert!(worker.ends());
-}
-
-#[test]
 fn valgrind_finds_no_wrong_access_in_a_pass_over_sick_gpus() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: valgrind is not installed (apt-get install valgrind)");
-        return;
-    }
+    let there = Command::new("valgrind").arg("--version").output();
+    assert!(
+        there.is_ok(),
+        "valgrind is not installed: apt-get install valgrind, as tests/run does"
+    );
     let nvml = Nvml::new(SICK);
-    let log = nvml.0.path().join("valgrind.log");
+    let log = nvml.folder().join("valgrind.log");
     let mut command = Command::new("valgrind");
     command
         .args(["--error-exitcode=99", "--trace-children=no"])

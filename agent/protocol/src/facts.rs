@@ -263,8 +263,14 @@ pub enum NvmlStatus {
     Unresponsive {
         /// The call that was under way.
         call: String,
-        /// The deadline, in seconds.
+        /// How long it had been when it was given up, in seconds.
         after_seconds: u64,
+        /// When it began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+        /// The bound of the whole pass, in seconds, where calls came back and the pass was not over in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pass_seconds: Option<u64>,
     },
     /// The worker ended without an answer.
     WorkerDied {

@@ -133,6 +133,8 @@ codes! {
     XID_WARNING warning None "xid-warning" "The driver reported an XID; the GPU goes on working.";
     XID_NOT_COVERED warning None "xid-not-covered" "The driver reported an XID that the catalogue does not explain for this GPU.";
     XID_APPLICATION info RestartApp "xid-application" "The driver reported an XID that a workload has caused.";
+    FATAL_POISON warning None "nvml-fatal-poison" "NVML told of poisoned data that was consumed, and no value of the GPU explains it.";
+    GPU_UNAVAILABLE warning None "nvml-gpu-unavailable" "NVML told that the GPU cannot be used, and no value of the GPU explains it.";
     KERNEL_LOG_UNREADABLE warning None "kernel-log-unreadable" "The kernel's log could not be read, so XIDs are not seen.";
     KERNEL_LOG_LOST warning None "kernel-log-lost" "Records of the kernel's log were overwritten before they were read; an XID may have been among them.";
     NODE_DISK_PRESSURE warning None "node-disk-pressure" "A disk is so full that kubelet evicts pods by its defaults.";

@@ -138,10 +138,32 @@ fn stopped(facts: &NodeFacts, status: &NvmlStatus) -> Option<Finding> {
             ),
             "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host",
         ),
-        NvmlStatus::Unresponsive { call, after_seconds } => about(
+        NvmlStatus::Unresponsive {
+            call,
+            after_seconds,
+            pass_seconds: Some(pass),
+            ..
+        } => about(
             facts,
             codes::UNRESPONSIVE,
-            &format!("{call} did not come back within {after_seconds} s"),
+            &format!(
+                "a pass over NVML was not over after {pass} s, though its calls come back; {call} took {after_seconds} s so far"
+            ),
+            "read why it is so slow in the kernel's log (dmesg | grep -i nvrm); if the GPUs are only slow to initialise, turn persistence \
+             mode on: systemctl enable --now nvidia-persistenced",
+        ),
+        NvmlStatus::Unresponsive {
+            call,
+            after_seconds,
+            since,
+            pass_seconds: None,
+        } => about(
+            facts,
+            codes::UNRESPONSIVE,
+            &format!(
+                "{call} did not come back within {after_seconds} s{}",
+                since.map_or(String::new(), |since| format!(", since {since}"))
+            ),
             "read why in the kernel's log (dmesg | grep -i nvrm), then reboot the host; a process in state D does not end otherwise",
         ),
         NvmlStatus::WorkerDied { detail } => about(

@@ -3,6 +3,7 @@
 //! Kept by the daemon, a pass at a time; a one-shot `check` has none, and such checks then say less. Bounded: at most
 //! [`WINDOW`] of samples, and only the values that a check compares. Touches nothing outside itself.
 
+use crate::gpu::Event;
 use crate::xid::XidEvent;
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{BlockedProcess, GpuFacts, NvLinkFacts};
@@ -21,6 +22,8 @@ pub(crate) struct History {
     pub(crate) samples: VecDeque<Sample>,
     /// What the driver has reported in this boot and still has to answer for, oldest first.
     pub(crate) xids: Vec<XidEvent>,
+    /// What NVML told by itself since the driver was loaded or the GPU reset, beside XIDs: the last of each GPU and kind.
+    pub(crate) nvml_events: Vec<Event>,
     /// Why the kernel's log could not be read; absent where it could, or where nobody has tried.
     pub(crate) kernel_log_unreadable: Option<String>,
     /// Records of the kernel's log that were overwritten before they were read, no longer ago than [`WINDOW`].

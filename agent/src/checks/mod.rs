@@ -21,6 +21,7 @@ mod inventory;
 mod memory;
 mod mig;
 mod nvlink;
+pub(crate) mod nvml_events;
 mod pcie_link;
 mod pcie_replays;
 mod persistence;
@@ -73,6 +74,7 @@ const CHECKS: &[fn(&Observation<'_>) -> Vec<Finding>] = &[
     disk::check,
     memory::check,
     xids::check,
+    nvml_events::check,
 ];
 
 /// Everything that the checks say, and the worst of it.

@@ -3,6 +3,7 @@
 mod expected;
 mod gpus;
 mod node;
+mod nvml_events;
 mod table;
 mod window;
 mod xids;
@@ -132,6 +133,8 @@ fn a_driver_that_does_not_work_is_never_healthy_even_where_pci_shows_no_gpu() {
             NvmlStatus::Unresponsive {
                 call: "nvmlInit_v2".into(),
                 after_seconds: 10,
+                since: None,
+                pass_seconds: None,
             },
             Health::Problem,
         ),
@@ -192,6 +195,8 @@ fn each_state_of_the_driver_has_its_own_finding() {
             NvmlStatus::Unresponsive {
                 call: "nvmlInit_v2".into(),
                 after_seconds: 10,
+                since: None,
+                pass_seconds: None,
             },
         );
     });

@@ -36,7 +36,7 @@ pub(super) struct NvmlArgs {
     /// Load NVML from this file instead of the usual directories
     #[arg(long, value_name = "PATH")]
     nvml_library: Option<PathBuf>,
-    /// Give NVML up as unresponsive after this many seconds; 2 as a plugin of node-problem-detector, which ends it after 5
+    /// Give NVML up as unresponsive when one call takes so many seconds; all together may take 3 more for each GPU
     #[arg(long, value_name = "SECONDS", default_value_t = gpu::DEADLINE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     nvml_deadline: u64,
 }

@@ -49,6 +49,9 @@ use tokio::sync::watch;
 const MAILBOX: usize = 128;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
+/// How long the end waits for the process that owns NVML to leave a call that is only slow. With FAREWELL it is less than what the
+/// unit's TimeoutStopSec and the DaemonSet's terminationGracePeriodSeconds give: after those comes SIGKILL, inside the call.
+const LAST_CALL: Duration = Duration::from_secs(12);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
 const STUCK: Duration = Duration::from_secs(30);
 
@@ -114,7 +117,8 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let (states, watched) = watch::channel(Arc::new(State::before_the_first_pass(config, &node_name, &fold)));
     // Bounded, so that a kernel that writes without end waits and fills no memory.
     let (reports, mailbox) = mpsc::sync_channel(MAILBOX);
-    let (stop_passes, stopped) = mpsc::channel();
+    // One that waits says as much as many.
+    let (wake, woken) = mpsc::sync_channel(1);
     let (questions, asked) = tokio::sync::mpsc::channel(1);
     let observer = Observer::new(Beginning {
         config: config.clone(),
@@ -133,16 +137,18 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let mut parts = Parts::default();
     let judging = Arc::clone(&observer);
     parts.add("the thread that judges", move || judging.is_finished());
-    // None of the others is joined: one may be inside a driver that never answers, one waits for the kernel.
+    // None of the others is waited for without an end: one may be inside a driver that never answers, one waits for the kernel.
     let mut worker = Worker::new(config.nvml.library.clone());
     if let Some(events) = worker.events() {
-        let reports = reports.clone();
-        spawn("nvml-events", move || passes::forward(&events, &reports))?;
+        let (reports, wake) = (reports.clone(), wake.clone());
+        spawn("nvml-events", move || passes::forward(&events, &reports, &wake))?;
     }
     let (passes_config, passes_reports) = (config.clone(), reports.clone());
-    let looking = spawn("passes", move || {
-        passes::run(&passes_config, worker, &passes_reports, &stopped);
-    })?;
+    let last_pass = worker.stopping();
+    let passes = Arc::new(spawn("passes", move || {
+        passes::run(&passes_config, worker, &passes_reports, &woken);
+    })?);
+    let looking = Arc::clone(&passes);
     parts.add("the thread that looks", move || looking.is_finished());
     let (path, log_reports) = (config.kernel_log.clone(), reports.clone());
     let reading = spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
@@ -163,14 +169,13 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         }
         speak(watched, pulse, &parts).await
     });
-    drop(stop_passes);
+    last_pass.store(true, Ordering::Relaxed);
+    let _ = wake.try_send(());
     // A full mailbox is being emptied; an observer that is gone has nothing to keep.
     stopping.store(true, Ordering::Relaxed);
     let _ = reports.try_send(Report::Stop);
-    let expiry = Instant::now() + FAREWELL;
-    while !observer.is_finished() && Instant::now() < expiry {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(&observer, FAREWELL);
+    wait_for(&passes, LAST_CALL);
     // Whatever still runs on the runtime is of no more use.
     runtime.shutdown_background();
     ended
@@ -219,6 +224,13 @@ fn spawn(what: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Joi
     builder
         .spawn(work)
         .map_err(|source| DaemonError::Start { what, source })
+}
+
+fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
+    let expiry = Instant::now() + limit;
+    while !thread.is_finished() && Instant::now() < expiry {
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn hostname() -> String {

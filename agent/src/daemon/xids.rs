@@ -3,6 +3,7 @@
 
 use super::Config;
 use super::hearing::Hearing;
+use crate::checks::nvml_events;
 use crate::gpu::{Event, EventKind};
 use crate::xid::{Count, Ledger, Store, XidEvent};
 use bedplate_protocol::NodeFacts;
@@ -10,12 +11,17 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+/// More GPUs than any host has, twice.
+const TOLD: usize = 256;
+
 /// Everything about XIDs.
 #[derive(Debug)]
 pub(super) struct Xids {
     ledger: Ledger,
     store: Store,
     log: Hearing,
+    /// What NVML told that is no XID: the last of each GPU and kind. Not kept over restarts: a finding that it made is.
+    told: Vec<Event>,
     /// What was last said of a file that could not be written.
     unwritten: Option<String>,
 }
@@ -30,6 +36,7 @@ impl Xids {
                 ledger,
                 store,
                 log,
+                told: Vec::new(),
                 unwritten: None,
             },
             problem.map(|problem| problem.to_string()),
@@ -42,14 +49,30 @@ impl Xids {
         self.ledger.observe(event)
     }
 
-    /// The same for what NVML told by itself; an event that is no XID is for the next pass to explain.
+    /// The same for what NVML told by itself. An event that is no XID is for the pass that it wakes to explain.
     pub(super) fn take_nvml(&mut self, event: &Event) -> bool {
-        match (event.kind, &event.pci_address) {
-            (EventKind::Xid(Some(number)), Some(address)) => {
-                self.ledger.observe(XidEvent::of_nvml(event.at, address, number))
-            }
-            _ => false,
+        if let EventKind::Xid(number) = event.kind {
+            let number = number.unwrap_or(XidEvent::UNKNOWN);
+            return self.take(XidEvent::of_nvml(event.at, event.pci_address.as_deref(), number));
         }
+        if nvml_events::speaks_of(event.kind) {
+            let same = |told: &Event| {
+                told.kind == event.kind && (&told.uuid, &told.pci_address) == (&event.uuid, &event.pci_address)
+            };
+            self.told.retain(|told| !same(told));
+            if self.told.len() >= TOLD {
+                self.told.remove(0);
+            }
+            self.told.push(event.clone());
+        }
+        false
+    }
+
+    /// What NVML told that the GPUs still have to answer for, as [`Self::present`] has it of XIDs.
+    pub(super) fn told(&self, forgiven: &BTreeMap<String, Timestamp>) -> Vec<Event> {
+        let mut events = self.told.clone();
+        events.retain(|event| !is_forgiven(event.at, event.uuid.as_deref(), event.pci_address.as_deref(), forgiven));
+        events
     }
 
     /// Which GPU is at which address, from a pass.
@@ -75,14 +98,7 @@ impl Xids {
     /// The XIDs that this boot's driver still has to answer for: none from before a GPU's last reset or the driver's last loading.
     pub(super) fn present(&self, forgiven: &BTreeMap<String, Timestamp>) -> Vec<XidEvent> {
         let mut events = self.ledger.present();
-        events.retain(|event| {
-            let names = [event.uuid.as_deref(), event.pci_address.as_deref(), Some("*")];
-            !names
-                .into_iter()
-                .flatten()
-                .filter_map(|name| forgiven.get(name))
-                .any(|until| event.at <= *until)
-        });
+        events.retain(|event| !is_forgiven(event.at, event.uuid.as_deref(), event.pci_address.as_deref(), forgiven));
         events
     }
 
@@ -104,5 +120,64 @@ impl Xids {
             tracing::error!("{}", trouble.as_deref().unwrap_or_default());
         }
         self.unwritten = trouble;
+    }
+}
+
+/// Whether the driver was loaded or the GPU reset since.
+fn is_forgiven(
+    at: Timestamp,
+    uuid: Option<&str>,
+    pci_address: Option<&str>,
+    forgiven: &BTreeMap<String, Timestamp>,
+) -> bool {
+    let names = [uuid, pci_address, Some("*")].into_iter().flatten();
+    names.filter_map(|name| forgiven.get(name)).any(|until| at <= *until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: EventKind, pci_address: Option<&str>) -> Event {
+        Event {
+            at: Timestamp::now(),
+            pci_address: pci_address.map(str::to_owned),
+            uuid: None,
+            kind,
+            gpu_instance: None,
+            compute_instance: None,
+        }
+    }
+
+    #[test]
+    fn an_xid_that_nvml_cannot_name_counts_and_what_is_none_waits_for_the_next_pass_in_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            state_directory: folder.path().to_owned(),
+            ..Config::default()
+        };
+        let (mut xids, _) = Xids::open(&config, "boot");
+        assert!(
+            xids.take_nvml(&event(EventKind::Xid(None), Some("0000:17:00.0"))),
+            "it is news"
+        );
+        assert!(
+            xids.take_nvml(&event(EventKind::Xid(None), None)),
+            "also of a GPU that is not known"
+        );
+        let counts = xids.counts();
+        assert!(
+            counts.len() == 2 && counts.iter().all(|count| count.xid == 999),
+            "{counts:?}"
+        );
+        for bus in 0..2 * TOLD {
+            let address = format!("{bus:04x}:17:00.0");
+            assert!(!xids.take_nvml(&event(EventKind::FatalPoisonError, Some(&address))));
+            xids.take_nvml(&event(EventKind::FatalPoisonError, Some(&address)));
+            xids.take_nvml(&event(EventKind::MigConfigChange, Some(&address)));
+        }
+        assert_eq!(xids.told(&BTreeMap::new()).len(), TOLD);
+        let reloaded = BTreeMap::from([("*".to_owned(), Timestamp::now())]);
+        assert_eq!(xids.told(&reloaded), []);
     }
 }

@@ -48,6 +48,11 @@ impl Collected {
         self.status.is_some()
     }
 
+    /// How many GPUs NVML counts, as soon as it has said so.
+    pub(super) fn counted(&self) -> usize {
+        self.counted as usize
+    }
+
     /// The facts of a pass that came to its end.
     pub(super) fn finish(self) -> NvmlFacts {
         let status = self.status.clone().unwrap_or(NvmlStatus::Ready);

@@ -10,7 +10,10 @@ mod codes;
 mod collected;
 mod device;
 mod event;
+mod others;
 mod parent;
+mod pass;
+mod patience;
 mod process;
 mod progress;
 #[cfg(any(test, fuzzing))]
@@ -30,7 +33,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a pass may take unless somebody asks for more: calls take well under a second on a healthy eight-GPU machine.
+/// How long a call may take unless somebody asks for more: all of them together take well under a second on a healthy eight-GPU
+/// machine, once its GPUs are initialised.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How a pass over NVML is made.
@@ -38,7 +42,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Pass {
     /// The library's path, where the usual directories are not right.
     pub(crate) library: Option<PathBuf>,
-    /// How long the whole pass may take.
+    /// How long one call may take; what that means for a whole pass, [`patience`] says.
     pub(crate) deadline: Duration,
 }
 
@@ -60,14 +64,17 @@ pub(crate) fn read(library: Option<&Path>, running_host: bool, deadline: Duratio
     }
 }
 
-/// The process that owns the library, until its parent closes standard input, a socket. An error is one of that socket.
+/// The process that owns the library, until its parent closes standard input, a socket, or SIGTERM comes. An error is one of that
+/// socket or of the signal's.
 pub(crate) fn serve(library: &Path) -> io::Result<()> {
+    // Before anything of the library is there: from here on SIGTERM ends nothing by itself.
+    let (terminated, signal) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     // A worker must not outlive a parent that was killed. Refusal only means that nobody tidies up.
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     let page = progress::Page::inherited()?;
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let output = socket.try_clone()?;
-    worker::serve(library, socket, output, &page)
+    worker::run(library, socket, &terminated, page)
 }
 
 /// Nothing to load.

@@ -1,11 +1,14 @@
 //! The side of the NVML worker that has a deadline: one child, asked again and again. Called by [`super::read`] and the daemon.
 //!
-//! A call that does not come back makes the pass `Unresponsive`; the worker is asked to end and, if it does not, given up.
-//! While such a stuck worker lives, no second is started, however many [`Worker`]s this process has.
+//! A call that does not come back makes the pass `Unresponsive`; the worker is asked to end and, if it does not, given up. While
+//! such a stuck worker lives, no second is started: by no [`Worker`] of this process, nor by another process ([`super::others`]).
 
-use super::collected::Collected;
 use super::event::Event;
+use super::others;
+use super::pass;
+use super::patience::Patience;
 use super::process::Process;
+use super::progress::UnderWay;
 use super::sleeping::{self, Power};
 use super::wire::Request;
 use super::{codes, missing, without};
@@ -17,9 +20,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Events that may wait for somebody to take them; their room is taken at the start.
 const EVENTS: usize = 128;
@@ -27,8 +31,7 @@ const EVENTS: usize = 128;
 /// A worker that did not end.
 struct Stuck {
     process: Process,
-    call: String,
-    since: Timestamp,
+    under_way: UnderWay,
 }
 
 static STUCK: Mutex<Option<Stuck>> = Mutex::new(None);
@@ -42,10 +45,13 @@ pub(crate) struct Worker {
     root: PathBuf,
     /// The command that becomes the child.
     program: fn(&Path) -> Command,
+    /// Where the pages of all workers of the machine are.
+    pages: PathBuf,
     running: Option<(Process, Installed)>,
     events: SyncSender<Event>,
     heard: Option<Receiver<Event>>,
     unresponsive_since: Option<Timestamp>,
+    stopping: Arc<AtomicBool>,
 }
 
 /// What a session was opened with. Where any of it changes, the session is not that of the machine any more.
@@ -67,11 +73,18 @@ impl Worker {
             library,
             root: PathBuf::from("/"),
             program: this_executable,
+            pages: PathBuf::from(others::FOLDER),
             running: None,
             events,
             heard: Some(heard),
             unresponsive_since: None,
+            stopping: Arc::default(),
         }
+    }
+
+    /// Breaks off the pass that is under way, once it is true: the child ends after the call that it is in.
+    pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopping)
     }
 
     /// What NVML tells by itself, at once, from the first pass after this on. Given once.
@@ -84,14 +97,11 @@ impl Worker {
         self.unresponsive_since
     }
 
-    /// Everything that NVML says, within the deadline and two seconds more. Never fails: why there is nothing is a status.
+    /// Everything that NVML says, each call within the deadline; a session's first pass, in which GPUs are initialised, within a
+    /// bound of its own ([`Patience`]); and two seconds more. Never fails: why there is nothing is a status.
     pub(crate) fn pass(&mut self, deadline: Duration) -> NvmlFacts {
-        if let Some((call, since)) = still_stuck() {
-            self.unresponsive_since = Some(since);
-            return without(NvmlStatus::Unresponsive {
-                call,
-                after_seconds: deadline.as_secs(),
-            });
+        if let Some(stuck) = still_stuck() {
+            return self.unresponsive(&stuck);
         }
         self.unresponsive_since = None;
         let power = sleeping::read(&self.root);
@@ -110,8 +120,16 @@ impl Worker {
         if gone {
             self.end();
         }
+        let mut patience = Patience::new(deadline);
         if self.running.is_none() {
-            match Process::start(&mut (self.program)(&installed.library.0), self.events.clone()) {
+            let key = installed.key();
+            if let Some(stuck) = others::stuck(&self.pages, &key) {
+                return self.unresponsive(&stuck);
+            }
+            patience.initialises(power.awake.len());
+            let started = others::page(&self.pages, &key)
+                .and_then(|page| Process::start(&mut (self.program)(&installed.library.0), page, self.events.clone()));
+            match started {
                 Ok(process) => self.running = Some((process, installed)),
                 Err(error) => {
                     return without(NvmlStatus::WorkerDied {
@@ -128,12 +146,23 @@ impl Worker {
             awake: power.awake,
             watch: self.heard.is_none(),
         };
-        let (facts, since) = collect(process, &request, deadline);
+        let (facts, since) = pass::collect(process, &request, patience, &self.stopping);
         self.unresponsive_since = since;
         if !keeps(&facts) {
             self.end();
         }
         facts
+    }
+
+    /// Nothing is read beside a worker that hangs.
+    fn unresponsive(&mut self, stuck: &UnderWay) -> NvmlFacts {
+        self.unresponsive_since = Some(stuck.since);
+        without(NvmlStatus::Unresponsive {
+            call: stuck.call.clone(),
+            after_seconds: stuck.age.as_secs(),
+            since: Some(stuck.since),
+            pass_seconds: None,
+        })
     }
 
     fn installed(&self, power: &Power) -> Option<Installed> {
@@ -159,13 +188,23 @@ impl Worker {
             return;
         };
         if !process.end() {
-            let under_way = process.under_way();
-            let call = under_way
-                .as_ref()
-                .map_or("the end of the process", |it| &it.call)
-                .to_owned();
-            let since = under_way.map_or_else(Timestamp::now, |it| it.since);
-            *STUCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stuck { process, call, since });
+            let under_way = process.under_way().unwrap_or_else(|| UnderWay {
+                call: "the end of the process".to_owned(),
+                since: Timestamp::now(),
+                age: Duration::ZERO,
+            });
+            *STUCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stuck { process, under_way });
+        }
+    }
+}
+
+impl Installed {
+    /// Under what name workers on this library find each other: by the file, for a path may be a link to one or the other.
+    fn key(&self) -> String {
+        match self.library.1 {
+            Some((device, inode, _)) => format!("{device:x}-{inode:x}"),
+            // The dynamic linker's own choice, of which there is one.
+            None => "linker".to_owned(),
         }
     }
 }
@@ -187,53 +226,15 @@ fn this_executable(library: &Path) -> Command {
     command
 }
 
-/// The stuck worker's call and when it began; forgotten once it has ended.
-fn still_stuck() -> Option<(String, Timestamp)> {
+/// The stuck worker's call as it was given up, so that what is told of it stays the same; forgotten once it has ended.
+fn still_stuck() -> Option<UnderWay> {
     let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
     let it = stuck.as_mut()?;
     if it.process.ended().is_some() {
         *stuck = None;
         return None;
     }
-    Some((it.call.clone(), it.since))
-}
-
-/// One pass, and since when NVML does not answer if it does not.
-fn collect(process: &mut Process, request: &Request, deadline: Duration) -> (NvmlFacts, Option<Timestamp>) {
-    let expiry = Instant::now() + deadline;
-    let mut pass = Collected::default();
-    // A worker that has just died does not take it; its lines end, which is seen below.
-    let _ = process.ask(request);
-    loop {
-        match process.next(expiry) {
-            Ok(line) => {
-                if pass.take(line) {
-                    return (pass.finish(), None);
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let under_way = process.under_way();
-                let since = under_way.as_ref().map_or_else(Timestamp::now, |it| it.since);
-                let call = under_way.map_or_else(|| "start of the worker".to_owned(), |it| it.call);
-                let status = NvmlStatus::Unresponsive {
-                    call: call.clone(),
-                    after_seconds: deadline.as_secs(),
-                };
-                return (pass.broken_off(&call, status), Some(since));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let how = process.wait().map_or_else(
-                    || "it closed its socket and does not end".to_owned(),
-                    |exit| exit.to_string(),
-                );
-                let call = process
-                    .under_way()
-                    .map_or_else(|| "before its first call".to_owned(), |it| it.call);
-                let detail = format!("{how}, at {call}");
-                return (pass.broken_off(&call, NvmlStatus::WorkerDied { detail }), None);
-            }
-        }
-    }
+    Some(it.under_way.clone())
 }
 
 /// Whether the session may stay open after the pass. Not one that does not work; and not while a GPU waits for a reset, which

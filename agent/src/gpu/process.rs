@@ -1,13 +1,14 @@
 //! A worker's process: its socket, its page, its end. Called by [`super::parent`] only; it knows nothing of passes.
 
 use super::event::Event;
-use super::progress::{Page, UnderWay};
+use super::progress::{Owner, Page, UnderWay};
 use super::wire::{Line, Request};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
@@ -31,14 +32,16 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it with a socket as standard input and the page as standard output. Events go where they are heard; when
-    /// nobody takes them they are dropped, never kept without bound.
-    pub(super) fn start(command: &mut Command, events: SyncSender<Event>) -> io::Result<Self> {
-        let page = Page::create()?;
+    /// nobody takes them they are dropped, never kept without bound. It has a process group of its own: whoever ends ours with
+    /// SIGKILL, as node-problem-detector does with a plugin that takes too long (`pkg/util/exec_unix.go`, read 2026-11-21), does
+    /// not end it inside a call.
+    pub(super) fn start(command: &mut Command, page: Page, events: SyncSender<Event>) -> io::Result<Self> {
         let (socket, theirs) = UnixStream::pair()?;
         socket.set_write_timeout(Some(HAND_OVER))?;
         let reader = socket.try_clone()?;
         let (sender, lines) = mpsc::channel();
         let child = command
+            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(page.for_child()?)
             .stderr(Stdio::null())
@@ -56,19 +59,23 @@ impl Process {
         Ok(process)
     }
 
-    /// Hands over a request. An error means that the worker has gone.
-    pub(super) fn ask(&mut self, request: &Request) -> io::Result<()> {
+    /// Hands over a request, each call of which may take so long. An error means that the worker has gone.
+    pub(super) fn ask(&mut self, request: &Request, deadline: Duration) -> io::Result<()> {
+        self.page.own(Owner {
+            pid: self.child.id(),
+            deadline_seconds: u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX),
+        });
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.socket.write_all(&line)
     }
 
     /// The next line.
-    pub(super) fn next(&self, until: Instant) -> Result<Line, RecvTimeoutError> {
-        self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
+    pub(super) fn next(&self, within: Duration) -> Result<Line, RecvTimeoutError> {
+        self.lines.recv_timeout(within)
     }
 
-    /// The call that it began last.
+    /// The call that it is in.
     pub(super) fn under_way(&self) -> Option<UnderWay> {
         self.page.under_way()
     }
@@ -92,12 +99,17 @@ impl Process {
         }
     }
 
-    /// Closes the socket, which ends the worker after the call that it is in, then SIGTERM; never SIGKILL: a process that
-    /// neither ends is inside the kernel, where SIGKILL does not reach it either, and one that is killed inside a call can
-    /// leave a GPU stuck (github.com/NVIDIA/dcgm-exporter issue 84, read 2026-11-21). Whether it is gone.
-    pub(super) fn end(&mut self) -> bool {
+    /// Asks it nothing more, which ends it after the call that it is in.
+    pub(super) fn close(&self) {
         // A failure means that the other side is closed already.
         let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Closes the socket, then SIGTERM: the worker takes either to mean that it ends after the call that it is in. Never SIGKILL:
+    /// a process that neither ends is inside the kernel, where SIGKILL does not reach it either, and one that is killed inside a
+    /// call can leave a GPU stuck (github.com/NVIDIA/dcgm-exporter issue 84, read 2026-11-21). Whether it is gone.
+    pub(super) fn end(&mut self) -> bool {
+        self.close();
         if self.wait().is_some() {
             return true;
         }

@@ -226,7 +226,7 @@ pub(super) struct RawEvent {
     pub(super) compute_instance: u32,
 }
 
-/// An event set of a library that is never unloaded; it is never freed either, because a process that watches ends with it.
+/// An event set of a library that is never unloaded. Freed with its last owner, who must not wait on it any more.
 pub(super) struct EventSet {
     nvml: &'static Nvml,
     set: nvmlEventSet_t,
@@ -248,14 +248,18 @@ impl EventSet {
         Ok(Self { nvml, set })
     }
 
-    /// `nvmlDeviceGetSupportedEventTypes` and `nvmlDeviceRegisterEvents`: of the wanted events those that the GPU can tell.
+    /// `nvmlDeviceGetSupportedEventTypes` and `nvmlDeviceRegisterEvents`: of the wanted events those that the GPU can tell. After
+    /// UNKNOWN of the latter "event set is in undefined state and should be freed" (nvml.h); that of the former says nothing of the set.
     pub(super) fn register(&self, device: &Device<'_>, wanted: u64) -> Result<(), NvmlError> {
         let lib = self.nvml.lib();
         let supported_call = nvml_sym(lib.nvmlDeviceGetSupportedEventTypes.as_ref())?;
         let register_call = nvml_sym(lib.nvmlDeviceRegisterEvents.as_ref())?;
         let mut supported = 0;
         // SAFETY: the handle is alive; the call writes one `unsigned long long`.
-        nvml_try(unsafe { supported_call(handle(device), &raw mut supported) })?;
+        nvml_try(unsafe { supported_call(handle(device), &raw mut supported) }).map_err(|error| match error {
+            NvmlError::Unknown => NvmlError::NotSupported,
+            error => error,
+        })?;
         // SAFETY: handle and set are alive and of the same library.
         nvml_try(unsafe { register_call(handle(device), wanted & supported, self.set) })
     }
@@ -280,39 +284,15 @@ impl EventSet {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn struct_versions_are_those_of_nvidias_header() {
-        // `sizeof` on 64-bit Linux of the structs of nvml.h (go-nvml v0.13.4-0), measured with gcc 12.
-        assert_eq!(version::<nvmlMarginTemperature_v1_t>(1), 8 | 1 << 24);
-        assert_eq!(version::<nvmlEccSramErrorStatus_v1_t>(1), 104 + (1 << 24));
-        assert_eq!(version::<nvmlGpuFabricInfo_v2_t>(2), 36 + (2 << 24));
-        assert_eq!(version::<nvmlGpuFabricInfo_v3_t>(3), 40 + (3 << 24));
-        assert_eq!(size_of::<nvmlFieldValue_t>(), 40);
-        assert_eq!(size_of::<nvmlEventData_t>(), 32);
-    }
-
-    #[test]
-    fn a_field_is_read_by_its_own_type_and_only_after_its_own_success() {
-        let field = |kind, fill: &dyn Fn(&mut nvmlFieldValue_t)| {
-            let mut field: nvmlFieldValue_t = zeroed();
-            field.valueType = kind;
-            fill(&mut field);
-            Fields(vec![field]).value(0)
-        };
-        let double = bindings::nvmlValueType_enum_NVML_VALUE_TYPE_DOUBLE;
-        let signed = bindings::nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_LONG_LONG;
-        assert_eq!(field(double, &|f| f.value.dVal = f64::NAN).unwrap(), u64::MAX);
-        assert_eq!(field(double, &|f| f.value.dVal = 3.0).unwrap(), 3);
-        assert_eq!(field(signed, &|f| f.value.sllVal = -1).unwrap(), u64::MAX);
-        assert!(matches!(
-            field(signed, &|f| f.nvmlReturn = 3),
-            Err(NvmlError::NotSupported)
-        ));
-        assert!(matches!(field(99, &|_| ()), Err(NvmlError::UnexpectedVariant(99))));
-        assert!(matches!(Fields::default().value(0), Err(NvmlError::NoData)));
+impl Drop for EventSet {
+    /// `nvmlEventSetFree`. A library without it keeps the set until the process ends.
+    fn drop(&mut self) {
+        if let Ok(call) = nvml_sym(self.nvml.lib().nvmlEventSetFree.as_ref()) {
+            // SAFETY: the set is of this library, and nobody else has it any more. A failure leaves nothing to be done.
+            let _ = unsafe { call(self.set) };
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

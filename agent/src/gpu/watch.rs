@@ -7,7 +7,9 @@ use super::wire::Line;
 use super::worker::Output;
 use bedplate_protocol::facts::GpuFacts;
 use jiff::Timestamp;
+use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +33,10 @@ pub(super) struct Watch {
     set: Arc<EventSet>,
     heard: Arc<Mutex<Vec<Heard>>>,
     waiting: bool,
+    /// The GPU at whose registration the set became undefined.
+    spoilt_by: Option<usize>,
+    /// Nobody may wait on the set any more. Its thread ends with the wait that it is in, and the set is freed with the last owner.
+    over: Arc<AtomicBool>,
 }
 
 impl Watch {
@@ -41,45 +47,58 @@ impl Watch {
             set: Arc::new(EventSet::create(nvml).ok()?),
             heard: Arc::default(),
             waiting: false,
+            spoilt_by: None,
+            over: Arc::default(),
         })
     }
 
-    /// Hears a GPU from now on, once. One that cannot tell events (or not now) is asked again in the next pass.
+    /// The GPU whose registration has made the set useless, if one has.
+    pub(super) fn spoilt_by(&self) -> Option<usize> {
+        self.spoilt_by
+    }
+
+    /// Hears a GPU from now on, once. One that cannot tell events (or not now) is asked again in the next pass. Where NVML answers
+    /// UNKNOWN the set is of no more use and must be freed (nvml.h, `nvmlDeviceRegisterEvents`).
     pub(super) fn hear(&mut self, device: &Device<'_>, gpu: &GpuFacts, page: &Page) {
         let address = raw::address(device);
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard
-            .iter()
-            .any(|known| known.device == address && known.uuid == gpu.uuid)
-        {
+        let known = |known: &Heard| known.device == address && known.uuid == gpu.uuid;
+        if self.spoilt_by.is_some() || heard.iter().any(known) {
             return;
         }
         page.announce("nvmlDeviceRegisterEvents", Some(gpu.index));
-        if self.set.register(device, EventKind::WANTED).is_ok() {
-            heard.retain(|known| known.device != address);
-            heard.push(Heard {
-                device: address,
-                pci_address: gpu.pci_address.clone(),
-                uuid: gpu.uuid.clone(),
-            });
+        match self.set.register(device, EventKind::WANTED) {
+            Ok(()) => {
+                heard.retain(|known| known.device != address);
+                heard.push(Heard {
+                    device: address,
+                    pci_address: gpu.pci_address.clone(),
+                    uuid: gpu.uuid.clone(),
+                });
+            }
+            Err(NvmlError::Unknown) => {
+                self.spoilt_by = Some(address);
+                self.over.store(true, Ordering::Relaxed);
+            }
+            Err(_) => {}
         }
     }
 
     /// Starts the thread with the first GPU; of the usual stack, for the library's code runs in it.
     pub(super) fn start(&mut self, output: &Arc<Mutex<Output>>) {
         let none = self.heard.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-        if self.waiting || none {
+        if self.waiting || none || self.spoilt_by.is_some() {
             return;
         }
-        let (set, heard, output) = (self.set.clone(), self.heard.clone(), output.clone());
+        let (set, heard, output, over) = (self.set.clone(), self.heard.clone(), output.clone(), self.over.clone());
         let thread = std::thread::Builder::new().name("nvml-events".into());
-        self.waiting = thread.spawn(move || wait(&set, &heard, &output)).is_ok();
+        self.waiting = thread.spawn(move || wait(&set, &heard, &output, &over)).is_ok();
     }
 }
 
-/// Until the parent has gone.
-fn wait(set: &EventSet, heard: &Mutex<Vec<Heard>>, output: &Mutex<Output>) {
-    loop {
+/// Until the parent has gone or the set is of no more use.
+fn wait(set: &EventSet, heard: &Mutex<Vec<Heard>>, output: &Mutex<Output>, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
         match set.wait(WAIT_MILLISECONDS) {
             Ok(None) => {}
             Ok(Some(raw)) => {

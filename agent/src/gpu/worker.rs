@@ -1,20 +1,30 @@
 //! The process that owns NVML: loads the library once, reads every GPU at each request, tells events between them, and ends
-//! when its parent closes the socket. Called by the verb `nvml-worker`, which only [`super::parent`] starts.
+//! when its parent closes the socket or SIGTERM comes. Called by the verb `nvml-worker`, which only [`super::parent`] starts.
 //!
-//! The end of the input is noticed between calls, never inside one: ending a client inside a call can leave a GPU stuck
-//! (github.com/NVIDIA/dcgm-exporter issue 84, read 2026-11-21).
+//! Either end is one between two calls, never inside one: ending a client inside a call can leave a GPU stuck
+//! (github.com/NVIDIA/dcgm-exporter issue 84, read 2026-11-21). So calls are made in a thread of their own, and the first thread,
+//! which is the one that a signal interrupts, only waits for the end. What waits for events is ended in its wait, as in any client.
 
 use super::codes::code;
 use super::device::Reader;
 use super::progress::Page;
+use super::raw;
 use super::watch::Watch;
 use super::wire::{BorrowedLine, Line, Request};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// The library's code runs on it, and gets what it has in other clients: the stack of a first thread.
+const STACK: usize = 8 << 20;
 
 /// Where lines go; a buffer that is kept makes each of them one write.
 pub(super) struct Output {
@@ -43,6 +53,43 @@ struct Session {
     nvml: &'static Nvml,
     reader: Reader,
     watch: Option<Watch>,
+    /// GPUs whose registration spoils an event set, by their handles.
+    deaf: Vec<usize>,
+}
+
+/// Serves until the other side of the socket or of `terminated` is heard of; then until the call that is under way comes back.
+pub(super) fn run(library: &Path, socket: UnixStream, terminated: &UnixStream, page: Page) -> io::Result<()> {
+    let page = Arc::new(page);
+    let calls = {
+        let (library, page) = (library.to_owned(), Arc::clone(&page));
+        let (requests, output, own) = (socket.try_clone()?, socket.try_clone()?, socket.try_clone()?);
+        let work = move || {
+            let served = serve(&library, requests, output, &page);
+            // Wakes the first thread, and the parent knows that nothing more comes. A failure means that the parent has gone.
+            let _ = own.shutdown(Shutdown::Both);
+            served
+        };
+        let builder = thread::Builder::new().name("nvml-calls".into()).stack_size(STACK);
+        builder.spawn(work)?
+    };
+    loop {
+        let mut either = [
+            PollFd::new(&socket, PollFlags::RDHUP),
+            PollFd::new(terminated, PollFlags::IN),
+        ];
+        match poll(&mut either, None) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    page.end();
+    // One that waits for a request gets its end; one that is in a call may still write what it has read.
+    let _ = socket.shutdown(Shutdown::Read);
+    match calls.join() {
+        Ok(served) => served,
+        Err(_) => Err(io::Error::other("the thread that calls NVML has ended by itself")),
+    }
 }
 
 /// Answers requests until there are no more or the library cannot be used. An error is one of the socket: the parent has gone.
@@ -74,10 +121,9 @@ pub(super) fn serve(
         if let Err(why) = session.system(&output, page)? {
             return lock(&output).write(&why);
         }
-        if watch && session.watch.is_none() {
-            session.watch = Watch::create(session.nvml, page);
-        }
+        session.watch(watch, page);
         session.gpus(&asleep, &awake, &output, page)?;
+        page.rest();
         lock(&output).write(&Line::Done)?;
     }
 }
@@ -106,10 +152,21 @@ fn open(library: &Path, page: &Page) -> Result<Session, Line> {
         nvml: Box::leak(Box::new(nvml)),
         reader: Reader::default(),
         watch: None,
+        deaf: Vec::new(),
     })
 }
 
 impl Session {
+    /// Has an event set if events are wanted: a new one after one was spoilt.
+    fn watch(&mut self, wanted: bool, page: &Page) {
+        if let Some(spoilt) = self.watch.take_if(|watch| watch.spoilt_by().is_some()) {
+            self.deaf.extend(spoilt.spoilt_by());
+        }
+        if wanted && self.watch.is_none() {
+            self.watch = Watch::create(self.nvml, page);
+        }
+    }
+
     /// Versions and the number of GPUs; the inner error is the last line of a session that cannot be used any more.
     fn system(&mut self, output: &Mutex<Output>, page: &Page) -> io::Result<Result<(), Line>> {
         let nvml = self.nvml;
@@ -147,9 +204,16 @@ impl Session {
         output: &Arc<Mutex<Output>>,
         page: &Page,
     ) -> io::Result<()> {
-        let Self { nvml, reader, watch } = self;
+        let Self {
+            nvml,
+            reader,
+            watch,
+            deaf,
+        } = self;
         reader.read(nvml, asleep, awake, page, &mut |device, gpu| {
-            if let (Some(watch), Some(device)) = (watch.as_mut(), device) {
+            if let (Some(watch), Some(device)) = (watch.as_mut(), device)
+                && !deaf.contains(&raw::address(device))
+            {
                 watch.hear(device, gpu, page);
             }
             lock(output).write(&BorrowedLine::Gpu { gpu })

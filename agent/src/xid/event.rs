@@ -66,13 +66,17 @@ impl XidEvent {
     /// How much of a line is kept.
     pub(crate) const LINE: usize = 512;
 
-    /// An event that NVML gave: the address in any of its forms.
-    pub(crate) fn of_nvml(at: Timestamp, pci_address: &str, number: u32) -> Self {
+    /// What NVML says where it does not know which XID it was (nvml.h, `nvmlEventData_t`). The catalogue has no such row, so it reads
+    /// as one that is not covered.
+    pub(crate) const UNKNOWN: u32 = 999;
+
+    /// An event that NVML gave: the address in any of its forms, where it is known.
+    pub(crate) fn of_nvml(at: Timestamp, pci_address: Option<&str>, number: u32) -> Self {
         Self {
             at,
             source: Source::Nvml,
             sequence: None,
-            pci_address: super::normalise(pci_address),
+            pci_address: pci_address.and_then(super::normalise),
             uuid: None,
             xid: Xid::Number(number),
             line: String::new(),

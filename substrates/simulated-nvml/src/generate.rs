@@ -32,6 +32,7 @@ impl Scenario {
             init: None,
             hang: None,
             returns: std::collections::BTreeMap::new(),
+            newest_struct_versions: std::collections::BTreeMap::new(),
             latency: None,
             events: Vec::new(),
         }

@@ -33,6 +33,7 @@
 //!   field_returns: {82: 15}
 //! latency: {microseconds: 200, calls: {nvmlDeviceGetFieldValues: 900}}
 //! returns: {nvmlEventSetCreate: 17}
+//! newest_struct_versions: {nvmlDeviceGetGpuFabricInfoV: 2}
 //! events:
 //! - {id: 1, gpu: 1, xid: 79}
 //! - {id: 2, gpu: 1, kind: gpu-recovery-action, data: 1}
@@ -95,6 +96,10 @@ pub struct Scenario {
     /// Makes calls that name no GPU (`nvmlDeviceGetCount`, `nvmlEventSetCreate`, …) answer these NVML return codes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub returns: BTreeMap<CallName, u32>,
+    /// An older library: the newest version of its struct that a call knows, 0 for none. Asked for a newer one it writes nothing and
+    /// answers `ARGUMENT_VERSION_MISMATCH` (25).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub newest_struct_versions: BTreeMap<CallName, u32>,
     /// Makes every call take time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,

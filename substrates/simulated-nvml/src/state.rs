@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub(crate) use changes::Changes;
 pub(crate) use latency::spend;
 
-pub(crate) use events::{Registered, create_set, free_set, next_event, register};
+pub(crate) use events::{Registered, create_set, free_set, next_event, register, spoil};
 
 use crate::board::Board;
 use crate::scenario::{Forever, Hang, HangTime, Scenario};
@@ -73,7 +73,7 @@ pub(crate) fn is_initialised() -> bool {
 }
 
 /// Waits while the scenario has this call hang: until its time is over, or until the scenario no longer says so. `forever` is what a
-/// driver stuck in the kernel does; clients are expected to bound it themselves.
+/// driver stuck in the kernel does; clients are expected to bound it themselves. A scenario that was taken away hangs nobody any more.
 pub(crate) fn hang(symbol: &str, wanted: impl Fn(&Scenario) -> Option<&Hang>) {
     let since = Instant::now();
     loop {
@@ -85,7 +85,8 @@ pub(crate) fn hang(symbol: &str, wanted: impl Fn(&Scenario) -> Option<&Hang>) {
             HangTime::Always(Forever::Forever) => LOOK_AGAIN,
             HangTime::For(seconds) => Duration::from_secs(seconds).saturating_sub(since.elapsed()),
         };
-        if left.is_zero() {
+        let taken_away = FILE.lock().unwrap_or_else(PoisonError::into_inner).is_gone();
+        if left.is_zero() || taken_away {
             return;
         }
         thread::sleep(left.min(LOOK_AGAIN));

@@ -72,7 +72,7 @@ impl Default for Config {
 pub(crate) struct Nvml {
     /// The library, where the usual directories are not right.
     pub(crate) library: Option<PathBuf>,
-    /// How long a pass may take before NVML counts as unresponsive.
+    /// How long a call may take before NVML counts as unresponsive.
     pub(crate) deadline: Period<1, 3600>,
 }
 

@@ -61,6 +61,7 @@ impl Observer {
     /// What the checks say of these facts, and what the observer itself has to say of the log.
     fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
         self.history.xids = self.xids.present(self.fold.forgiven());
+        self.history.nvml_events = self.xids.told(self.fold.forgiven());
         let heard = Instant::now();
         self.history.kernel_log_unreadable = self.xids.log().trouble(heard);
         self.history.kernel_log_lost = self.xids.log().lost_lately(heard);

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::gpu::event::EventKind;
+use crate::gpu::progress::Owner;
 use rustix::process::{Pid, Signal, kill_process};
 use std::sync::MutexGuard;
+use std::time::Instant;
 
 /// One stuck worker stops all others of a process, so tests that make passes take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -20,11 +22,12 @@ fn playing(script: &str) -> (Worker, tempfile::TempDir) {
     let functions = r#"
         system() { echo "{\"line\":\"system\",\"driver\":\"580.95.05\",\"nvml\":\"$$\",\"cuda\":null,\"gpus\":$1}" >&0; }
         done_() { echo '{"line":"done"}' >&0; }
-        call() { printf '\001\000\000\000\000\000\000\000\024nvmlDeviceGetUUID(0)' | dd conv=notrunc of=/proc/self/fd/1 2>/dev/null; }
+        call() { printf '\001\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\024nvmlDeviceGetUUID(0)' | dd conv=notrunc of=/proc/self/fd/1 2>/dev/null; }
     "#;
     std::fs::write(&path, format!("{functions}\n{script}\n")).unwrap();
     let mut worker = Worker::new(Some(path));
     worker.root = folder.path().to_owned();
+    worker.pages = folder.path().join("pages");
     worker.program = |script| {
         let mut command = Command::new("sh");
         command.arg(script);
@@ -89,6 +92,8 @@ fn a_call_that_does_not_come_back_is_named_with_its_beginning_and_what_came_befo
     let status = NvmlStatus::Unresponsive {
         call: "nvmlDeviceGetUUID(0)".into(),
         after_seconds: 1,
+        since: Some(Timestamp::from_microsecond(1).unwrap()),
+        pass_seconds: None,
     };
     assert_eq!(facts.status, status);
     assert!(worker.unresponsive_since().is_some());
@@ -118,6 +123,12 @@ fn while_a_worker_that_does_not_end_lives_no_second_is_started_and_its_end_is_re
         let again = worker.pass(Duration::from_millis(300));
         assert!(matches!(again.status, NvmlStatus::Unresponsive { .. }), "{again:?}");
     }
+    // Beside this process's own memory of it there is the page, which other processes see.
+    let installed = worker.installed(&Power::default()).unwrap();
+    assert!(
+        crate::gpu::others::stuck(&worker.pages, &installed.key()).is_none(),
+        "it names no call"
+    );
     let another = Worker::new(worker.library.clone()).pass(Duration::from_millis(300));
     assert!(matches!(another.status, NvmlStatus::Unresponsive { .. }), "{another:?}");
     assert!(worker.unresponsive_since() <= Some(Timestamp::now()) && stuck_since.is_some());
@@ -134,6 +145,60 @@ fn while_a_worker_that_does_not_end_lives_no_second_is_started_and_its_end_is_re
     }
     assert_eq!(worker.pass(SOON).status, NvmlStatus::Ready);
     assert_eq!(worker.unresponsive_since(), None);
+}
+
+#[test]
+fn no_worker_is_started_beside_one_of_another_process_that_hangs() {
+    let _turn = turn();
+    let (mut worker, _folder) = playing("read request; system 0; done_; read more");
+    let key = worker.installed(&Power::default()).unwrap().key();
+    let theirs = crate::gpu::others::page(&worker.pages, &key).unwrap();
+    theirs.announce("nvmlInit_v2", None);
+    assert_eq!(
+        worker.pass(SOON).status,
+        NvmlStatus::Ready,
+        "theirs has not said how long a call may take"
+    );
+    worker.end();
+    theirs.own(Owner {
+        pid: 1,
+        deadline_seconds: 0,
+    });
+    let expiry = Instant::now() + SOON;
+    loop {
+        let status = worker.pass(SOON).status;
+        if let NvmlStatus::Unresponsive { call, since, .. } = status {
+            assert_eq!((call.as_str(), since), ("nvmlInit_v2", worker.unresponsive_since()));
+            assert!(worker.running.is_none() && since.is_some());
+            break;
+        }
+        worker.end();
+        assert!(Instant::now() < expiry, "{status:?}");
+    }
+    theirs.rest();
+    assert_eq!(worker.pass(SOON).status, NvmlStatus::Ready, "it works again");
+}
+
+#[test]
+fn a_pass_that_is_broken_off_ends_the_worker_and_waits_for_its_call() {
+    let _turn = turn();
+    let (mut worker, _folder) = playing("read request; system 1; call; read never; sleep 1; exit 0");
+    let stopping = worker.stopping();
+    let asked = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let since = Instant::now();
+    let facts = worker.pass(Duration::from_secs(60));
+    asked.join().unwrap();
+    assert!(
+        since.elapsed() >= Duration::from_millis(1200),
+        "its call was not waited for"
+    );
+    let NvmlStatus::WorkerDied { detail } = facts.status else {
+        panic!("{facts:?}")
+    };
+    assert!(detail.contains("exit status: 0"), "{detail}");
 }
 
 #[test]

@@ -13,12 +13,12 @@ fn logged(sequence: u64, seconds: i64, address: &str, xid: Xid) -> XidEvent {
         sequence: Some(sequence),
         xid,
         line: format!("record {sequence}"),
-        ..XidEvent::of_nvml(at(seconds), address, 0)
+        ..XidEvent::of_nvml(at(seconds), Some(address), 0)
     }
 }
 
 fn nvml(seconds: i64, address: &str, number: u32) -> XidEvent {
-    XidEvent::of_nvml(at(seconds), address, number)
+    XidEvent::of_nvml(at(seconds), Some(address), number)
 }
 
 const GPU: &str = "0000:17:00.0";

@@ -9,7 +9,7 @@ const H100: Gpu<'_> = Gpu {
 };
 
 fn event(number: u32) -> XidEvent {
-    XidEvent::of_nvml(Timestamp::UNIX_EPOCH, "0000:17:00.0", number)
+    XidEvent::of_nvml(Timestamp::UNIX_EPOCH, Some("0000:17:00.0"), number)
 }
 
 fn on(architecture: &'static str, name: &'static str) -> Gpu<'static> {
@@ -130,7 +130,7 @@ fn xid_154_is_what_it_says() {
 #[test]
 fn the_last_word_of_the_driver_about_this_gpu_counts() {
     let at = |second, address, recovery| {
-        let mut event = XidEvent::of_nvml(Timestamp::from_second(second).unwrap(), address, 154);
+        let mut event = XidEvent::of_nvml(Timestamp::from_second(second).unwrap(), Some(address), 154);
         event.recovery = Some(recovery);
         event
     };

@@ -3,7 +3,7 @@ use super::*;
 use jiff::Timestamp;
 
 fn event(number: u32) -> XidEvent {
-    XidEvent::of_nvml(Timestamp::now(), "0000:17:00.0", number)
+    XidEvent::of_nvml(Timestamp::now(), Some("0000:17:00.0"), number)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use nvml_wrapper_sys::bindings::{self, nvmlDevice_t};
 
+use super::out::Out;
 use crate::board::Board;
 use crate::scenario::{CallName, Scenario};
 use crate::state::{self, Current};
@@ -47,6 +48,15 @@ pub(super) fn code(symbol: &str, work: impl FnOnce() -> Answer) -> u32 {
 fn injected(symbol: &str, returns: &BTreeMap<CallName, u32>) -> Answer {
     match returns.iter().find(|(call, _)| call.is(symbol)) {
         Some((_, code)) if *code != SUCCESS => Err(*code),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the scenario's library knows the version of the struct that the caller has.
+pub(super) fn known<T>(scenario: &Scenario, symbol: &str, out: &Out<T>) -> Answer {
+    let mut newest = scenario.newest_struct_versions.iter();
+    match newest.find(|(call, _)| call.is(symbol)) {
+        Some((_, newest)) if out.version()? >> 24 > *newest => Err(VERSION_MISMATCH),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nvml_wrapper_sys::bindings::{self as nvml, nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t};
 
-use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, TIMEOUT, Target, device, library};
+use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, TIMEOUT, Target, UNKNOWN, device, library};
 use super::out::Out;
 use crate::board::Board;
 use crate::scenario::Scenario;
@@ -87,7 +87,7 @@ export! {
         device("nvmlDeviceGetSupportedEventTypes", gpu, |scenario, position, board| types.put(supported(scenario, position, board)))
     }
     fn nvmlDeviceRegisterEvents(gpu: nvmlDevice_t, types: c_ulonglong, set: nvmlEventSet_t) {
-        device("nvmlDeviceRegisterEvents", gpu, |scenario, position, board| {
+        let code = device("nvmlDeviceRegisterEvents", gpu, |scenario, position, board| {
             if types & !supported(scenario, position, board) != 0 {
                 return Err(NOT_SUPPORTED);
             }
@@ -95,6 +95,10 @@ export! {
                 Registered::Yes => Ok(()),
                 Registered::NoSuchSet => Err(INVALID_ARGUMENT),
             }
-        })
+        });
+        if code == UNKNOWN {
+            state::spoil(set.addr());
+        }
+        code
     }
 }

@@ -7,7 +7,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlGpuLevel_enum_NVML_TOPOLOGY_NODE as SAME_NUMA_NODE, nvmlPlatformInfo_v1_t, nvmlPlatformInfo_v2_t,
 };
 
-use super::call::{NOT_SUPPORTED, VERSION_MISMATCH, device};
+use super::call::{NOT_SUPPORTED, VERSION_MISMATCH, device, known};
 use super::out::{Out, version_word};
 
 /// Text in a field of fixed size, zeros behind it; what does not fit is cut.
@@ -32,7 +32,8 @@ export! {
         })
     }
     fn nvmlDeviceGetGpuFabricInfoV(gpu: nvmlDevice_t, info: Out<nvmlGpuFabricInfo_v3_t>) {
-        device("nvmlDeviceGetGpuFabricInfoV", gpu, |_, _, board| {
+        device("nvmlDeviceGetGpuFabricInfoV", gpu, |scenario, _, board| {
+            known(scenario, "nvmlDeviceGetGpuFabricInfoV", &info)?;
             let version = info.version()?;
             if version != version_word::<nvmlGpuFabricInfo_v3_t>(3) && version != version_word::<nvmlGpuFabricInfo_v2_t>(2) {
                 return Err(VERSION_MISMATCH);

@@ -7,7 +7,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlRowRemapperHistogramValues_t,
 };
 
-use super::call::{Answer, INSUFFICIENT_SIZE, INVALID_ARGUMENT, NOT_SUPPORTED, Target, device, either};
+use super::call::{Answer, INSUFFICIENT_SIZE, INVALID_ARGUMENT, NOT_SUPPORTED, Target, device, either, known};
 use super::out::Out;
 use crate::board::Board;
 use crate::scenario::{EccCounts, RetiredPage};
@@ -119,7 +119,8 @@ export! {
         })
     }
     fn nvmlDeviceGetSramEccErrorStatus(gpu: nvmlDevice_t, status: Out<nvmlEccSramErrorStatus_v1_t>) {
-        device("nvmlDeviceGetSramEccErrorStatus", gpu, |_, _, board| {
+        device("nvmlDeviceGetSramEccErrorStatus", gpu, |scenario, _, board| {
+            known(scenario, "nvmlDeviceGetSramEccErrorStatus", &status)?;
             let version = status.expect_version(1)?;
             let sram = board.sram_ecc().ok_or(NOT_SUPPORTED)?;
             status.put(nvmlEccSramErrorStatus_v1_t {

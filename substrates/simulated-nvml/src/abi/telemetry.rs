@@ -7,7 +7,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU as GPU_SENSOR, nvmlUtilization_t,
 };
 
-use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, device};
+use super::call::{INVALID_ARGUMENT, NOT_SUPPORTED, device, known};
 use super::out::Out;
 
 export! {
@@ -40,7 +40,8 @@ export! {
         })
     }
     fn nvmlDeviceGetMarginTemperature(gpu: nvmlDevice_t, margin: Out<nvmlMarginTemperature_v1_t>) {
-        device("nvmlDeviceGetMarginTemperature", gpu, |_, _, board| {
+        device("nvmlDeviceGetMarginTemperature", gpu, |scenario, _, board| {
+            known(scenario, "nvmlDeviceGetMarginTemperature", &margin)?;
             let version = margin.expect_version(1)?;
             margin.put(nvmlMarginTemperature_v1_t { version, marginTemperature: board.margin().ok_or(NOT_SUPPORTED)? })
         })

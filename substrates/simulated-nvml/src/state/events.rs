@@ -19,6 +19,8 @@ struct EventSet {
     gpus: BTreeMap<usize, u64>,
     /// Events delivered, or already there when their GPU was registered.
     past: BTreeSet<u64>,
+    /// A registration answered `UNKNOWN`.
+    spoilt: bool,
 }
 
 static SETS: Mutex<Sets> = Mutex::new(Sets {
@@ -72,10 +74,23 @@ pub(crate) fn register(handle: usize, gpu: usize, mask: u64, scenario: &Scenario
     })
 }
 
+/// A registration with the set answered `UNKNOWN`: "event set is in undefined state and should be freed" (nvml.h). Here it then tells
+/// nothing.
+pub(crate) fn spoil(handle: usize) {
+    sets(|sets| {
+        if let Some(set) = sets.open.get_mut(&handle) {
+            set.spoilt = true;
+        }
+    });
+}
+
 /// Takes the next event that the set has not had. `Err` when there is no such set.
 pub(crate) fn next_event(handle: usize, scenario: &Scenario) -> Result<Option<Event>, ()> {
     sets(|sets| {
         let set = sets.open.get_mut(&handle).ok_or(())?;
+        if set.spoilt {
+            return Ok(None);
+        }
         let wanted = |event: &Event| set.gpus.get(&event.gpu).is_some_and(|mask| mask & event.bit() != 0);
         let event = scenario
             .events

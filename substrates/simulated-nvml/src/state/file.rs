@@ -50,6 +50,12 @@ impl Source {
         self.path.as_ref()
     }
 
+    /// Whether the file was there once and is not any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        let gone = |path: &PathBuf| fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        self.seen.is_some() && self.path.as_ref().is_some_and(gone)
+    }
+
     /// The scenario as it is now. A file that cannot be used leaves the last good scenario in force, so that an edit half done by hand
     /// is not a fault of its own.
     pub(crate) fn current(&mut self) -> Option<Arc<Current>> {
