@@ -185,9 +185,13 @@ impl Publisher {
         let answer = api
             .create_beneath(token, what, (&path, account, "token"), &token.request(node))
             .await;
-        let kept = answer
-            .map_err(|error| error.to_string())
-            .and_then(|answer| token::keep(&answer, &self.renewed));
+        let kept = match answer {
+            Ok(answer) => token::keep(&answer, &self.renewed),
+            Err(error) => {
+                self.published.send_modify(|published| published.failed(error.label()));
+                Err(error.to_string())
+            }
+        };
         match kept {
             Ok(next) => tracing::info!("the token is renewed and good until {}", next.expires),
             Err(cause) => {
