@@ -7,9 +7,9 @@ use crate::xid::Watch;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a quiet log is said to be one that is being read.
+/// How often a log is said to be one that is being read, and how many of its records were lost.
 pub(super) const QUIET: Duration = Duration::from_secs(5);
 /// Before a log that could not be read is opened again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -33,13 +33,19 @@ pub(super) fn run(path: &Path, reports: &SyncSender<Report>) {
 
 /// Why it cannot be read any more; nothing when nobody wants to know.
 fn follow(mut watch: Watch, reports: &SyncSender<Report>) -> Option<String> {
-    reports.send(Report::KernelLog(Ok(watch.lost()))).ok()?;
+    let mut told: Option<Instant> = None;
     loop {
-        let report = match watch.next(QUIET) {
-            Ok(Some(event)) => Report::Xid(event),
-            Ok(None) => Report::KernelLog(Ok(watch.lost())),
+        // Between events as well: a log that has more of them than can be read is the one that loses records.
+        let left = told.map_or(Duration::ZERO, |told| QUIET.saturating_sub(told.elapsed()));
+        if left.is_zero() {
+            reports.send(Report::KernelLog(Ok(watch.lost()))).ok()?;
+            told = Some(Instant::now());
+            continue;
+        }
+        match watch.next(left) {
+            Ok(Some(event)) => reports.send(Report::Xid(event)).ok()?,
+            Ok(None) => {}
             Err(error) => return Some(error.to_string()),
-        };
-        reports.send(report).ok()?;
+        }
     }
 }

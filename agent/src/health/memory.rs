@@ -85,13 +85,16 @@ pub(super) struct Entry {
 impl Memory {
     /// What of it is worth a write: findings, statuses and GPUs, not how often something was seen since.
     pub(crate) fn differs(&self, written: &Self) -> bool {
-        let held = |memory: &Self| -> Vec<(String, String, Option<Timestamp>)> {
+        let held = |memory: &Self| -> Vec<_> {
             let entries = memory
                 .entries
                 .iter()
                 .filter(|entry| entry.raised.is_some() || !entry.raises.is_empty());
             entries
-                .map(|entry| (entry.finding.code.clone(), entry.finding.subject.clone(), entry.raised))
+                .map(|entry| {
+                    let Finding { code, subject, .. } = entry.finding.clone();
+                    (code, subject, entry.raised, entry.held_by.clone())
+                })
                 .collect()
         };
         self.sequence != written.sequence

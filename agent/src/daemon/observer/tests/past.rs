@@ -45,7 +45,9 @@ fn an_xid_ends_when_the_driver_was_loaded_again_while_no_agent_ran() {
     observer.until("it still holds", is(Status::True));
     // The log is read from its beginning again.
     observer.log_is_read(0);
-    log.iter().for_each(|event| observer.xid(event));
+    for event in &log {
+        observer.xid(event);
+    }
     observer.pass("a", 2, None);
     observer.until("the XID is past", is(Status::False));
     observer.stop();
@@ -59,7 +61,9 @@ fn an_xid_ends_when_its_gpu_was_reset_while_no_agent_ran_and_its_driver_says_so(
         observer.stop();
         let mut observer = Running::start(directory.path(), "a");
         observer.log_is_read(0);
-        log.iter().for_each(|event| observer.xid(event));
+        for event in &log {
+            observer.xid(event);
+        }
         observer.pass("a", 1, now);
         observer.until("the pass counts", is(if ends { Status::False } else { Status::True }));
         observer.stop();
