@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-#[path = "../fuzz/cluster_text.rs"]
+#[path = "../../tests/fuzz/cluster_text.rs"]
 mod cluster_text;
 
 fn parse(file: &str, text: &str) -> Result<Parsed, Mistakes> {

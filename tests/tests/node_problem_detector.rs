@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What a pass may take beyond its deadline, whatever the number of GPUs, and what the rest of a `check` may.
-const FIRST_PASS: Duration = Duration::from_secs(60);
+const FIRST_PASS: Duration = Duration::from_mins(1);
 const REST: Duration = Duration::from_secs(10);
 
 fn configuration() -> Value {

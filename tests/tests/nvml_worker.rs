@@ -1,5 +1,5 @@
 //! The process that owns NVML, asked over its socket as the agent's daemon does: one session through many passes, every value
-//! of a sick GPU, events between passes, older libraries. The library is the simulated one. How it ends: nvml_ends.rs.
+//! of a sick GPU, events between passes, older libraries. The library is the simulated one. How it ends: `nvml_ends.rs`.
 
 use bedplate_protocol::facts::{FabricFacts, RetiredPages};
 use bedplate_tests::built::program;

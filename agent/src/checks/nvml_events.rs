@@ -38,13 +38,12 @@ fn of_event(facts: &NodeFacts, event: &Event) -> Option<Finding> {
     if gpu.is_some_and(explains) {
         return None;
     }
-    let (about, name) = match gpu {
-        Some(gpu) => (subject(facts, gpu), id(gpu)),
-        None => {
-            let name = event.uuid.as_ref().or(event.pci_address.as_ref());
-            let about = name.map_or_else(|| facts.hostname.clone(), |name| format!("{}/{name}", facts.hostname));
-            (about, "GPU".to_owned())
-        }
+    let (about, name) = if let Some(gpu) = gpu {
+        (subject(facts, gpu), id(gpu))
+    } else {
+        let told = event.uuid.as_ref().or(event.pci_address.as_ref());
+        let about = told.map_or_else(|| facts.hostname.clone(), |name| format!("{}/{name}", facts.hostname));
+        (about, "GPU".to_owned())
     };
     let message = format!("NVML told at {} that {what}; no value of the GPU says why", event.at);
     let cure = format!(

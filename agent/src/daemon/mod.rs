@@ -50,7 +50,7 @@ const MAILBOX: usize = 128;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
 /// How long the end waits for the process that owns NVML to leave a call that is only slow. With FAREWELL it is less than what the
-/// unit's TimeoutStopSec and the DaemonSet's terminationGracePeriodSeconds give: after those comes SIGKILL, inside the call.
+/// unit's `TimeoutStopSec` and the `DaemonSet`'s `terminationGracePeriodSeconds` give: after those comes SIGKILL, inside the call.
 const LAST_CALL: Duration = Duration::from_secs(12);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
 const STUCK: Duration = Duration::from_secs(30);

@@ -74,7 +74,7 @@ pub(crate) fn serve(library: &Path) -> io::Result<()> {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     let page = progress::Page::inherited()?;
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    worker::run(library, socket, &terminated, page)
+    worker::run(library, &socket, &terminated, page)
 }
 
 /// Nothing to load.

@@ -38,10 +38,11 @@ pub(super) fn stuck(folder: &Path, library: &str) -> Option<UnderWay> {
     let prefix = format!("{library}.");
     let entries = std::fs::read_dir(folder).ok()?;
     entries.flatten().find_map(|entry| {
+        // Whatever its library, a page of which nobody is left is taken away by this.
+        let page = Page::of_another(&entry.path()).ok()??;
         if !entry.file_name().to_string_lossy().starts_with(&prefix) {
             return None;
         }
-        let page = Page::of_another(&entry.path()).ok()??;
         let deadline = Duration::from_secs(page.owner()?.deadline_seconds.into());
         let hung = page.under_way().filter(|it| it.age >= deadline + MARGIN)?;
         // Two that look at once take each other's lock on a page that nobody has for a worker's.
@@ -78,6 +79,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "its maker took it away");
         // One whose maker and worker were both killed.
         std::fs::write(folder.join("1-2.7.0"), [1; 128]).unwrap();
+        std::fs::write(folder.join("1-3.7.0"), [1; 128]).unwrap();
         assert_eq!(stuck(&folder, "1-2"), None, "nobody holds it");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nor is it kept");
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// For each GPU that a session's first pass initialises.
 const GPU: Duration = Duration::from_secs(3);
 /// At most so much, whatever a driver counts: twenty GPUs, and the largest hosts have sixteen.
-const MOST: Duration = Duration::from_secs(60);
+const MOST: Duration = Duration::from_mins(1);
 
 /// The bounds of one pass.
 #[derive(Debug, Clone, Copy)]

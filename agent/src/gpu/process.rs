@@ -99,10 +99,11 @@ impl Process {
         }
     }
 
-    /// Asks it nothing more, which ends it after the call that it is in.
+    /// Asks it nothing more, which ends it after the call that it is in. What it says until then is heard: its end is one of its
+    /// lines.
     pub(super) fn close(&self) {
         // A failure means that the other side is closed already.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// Closes the socket, then SIGTERM: the worker takes either to mean that it ends after the call that it is in. Never SIGKILL:

@@ -58,7 +58,7 @@ struct Session {
 }
 
 /// Serves until the other side of the socket or of `terminated` is heard of; then until the call that is under way comes back.
-pub(super) fn run(library: &Path, socket: UnixStream, terminated: &UnixStream, page: Page) -> io::Result<()> {
+pub(super) fn run(library: &Path, socket: &UnixStream, terminated: &UnixStream, page: Page) -> io::Result<()> {
     let page = Arc::new(page);
     let calls = {
         let (library, page) = (library.to_owned(), Arc::clone(&page));
@@ -74,7 +74,7 @@ pub(super) fn run(library: &Path, socket: UnixStream, terminated: &UnixStream, p
     };
     loop {
         let mut either = [
-            PollFd::new(&socket, PollFlags::RDHUP),
+            PollFd::new(socket, PollFlags::RDHUP),
             PollFd::new(terminated, PollFlags::IN),
         ];
         match poll(&mut either, None) {

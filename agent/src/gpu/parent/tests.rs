@@ -182,7 +182,8 @@ fn no_worker_is_started_beside_one_of_another_process_that_hangs() {
 #[test]
 fn a_pass_that_is_broken_off_ends_the_worker_and_waits_for_its_call() {
     let _turn = turn();
-    let (mut worker, folder) = playing("read request; system 1; call; : > \"${0%/*}/begun\"; read never; sleep 1; exit 0");
+    let (mut worker, folder) =
+        playing("read request; system 1; call; : > \"${0%/*}/begun\"; read never; sleep 4; exit 0");
     let stopping = worker.stopping();
     let begun = folder.path().join("begun");
     let asked = std::thread::spawn(move || {
@@ -193,9 +194,9 @@ fn a_pass_that_is_broken_off_ends_the_worker_and_waits_for_its_call() {
         stopping.store(true, std::sync::atomic::Ordering::Relaxed);
         Instant::now()
     });
-    let facts = worker.pass(Duration::from_secs(60));
+    let facts = worker.pass(Duration::from_mins(1));
     let since = asked.join().unwrap();
-    assert!(since.elapsed() >= Duration::from_secs(1), "its call was not waited for");
+    assert!(since.elapsed() >= Duration::from_secs(4), "its call was not waited for");
     let NvmlStatus::WorkerDied { detail } = facts.status else {
         panic!("{facts:?}")
     };
