@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between the two readings: long against the agent's interval of one second, which is how much a value may be late.
 const APART: Duration = Duration::from_secs(6);
 
+/// These trees have none, and a host is not to be unknown for that.
+const NO_KERNEL_LOG: &str = "checks: [{code: kernel-log-unreadable, mode: monitor, owner: a test, reason: a tree of files has \
+                             none, expires: 2099-01-01T00:00:00Z}]\n";
+
 /// The daemon of a host.
 struct Daemon {
     child: Child,
@@ -39,7 +43,7 @@ impl Daemon {
         host.write(
             "agent.yaml",
             &format!(
-                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{more}",
+                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{NO_KERNEL_LOG}{more}",
                 host.library().display(),
                 host.path("state").display()
             ),

@@ -84,8 +84,9 @@ fn a_lost_gpu_is_on_the_node_and_a_healthy_agent_writes_once_a_heartbeat() {
 #[test]
 fn labels_that_somebody_else_has_written_are_taken_back_and_hold_up_nothing() {
     let server = agents_cluster();
-    // This host has no NVIDIA device, and the node is to be healthy at first.
-    let watched = ["gpu-inventory", "nvidia-device-nodes-missing"].map(|code| {
+    // This host has no NVIDIA device, perhaps no kernel log to read, and the node is to be healthy at first.
+    let codes = ["gpu-inventory", "nvidia-device-nodes-missing", "kernel-log-unreadable"];
+    let watched = codes.map(|code| {
         format!("- {{code: {code}, mode: monitor, owner: a test, reason: no device, expires: 2099-01-01T00:00:00Z}}\n")
     });
     let place = Place::new(

@@ -94,8 +94,14 @@ fn driver(text: &mut Exposition<'_>, facts: &NodeFacts) {
     for name in ["ready", "library-missing", "init-failed", "unresponsive", "worker-died"] {
         text.sample(&NVML, &[("state", name)], flag(name == now));
     }
-    let on_pci = facts.gpus_on_pci().len();
-    for (source, count) in [("pci", on_pci), ("nvml", facts.nvml.gpus.len())] {
+    // A library that never came back has not said that it has none: that is no GPU missing.
+    let cut_off = matches!(
+        facts.nvml.status,
+        NvmlStatus::Unresponsive { .. } | NvmlStatus::WorkerDied { .. }
+    );
+    let listed = facts.nvml.gpus.len();
+    let in_nvml = (!cut_off || listed > 0).then_some(("nvml", listed));
+    for (source, count) in [("pci", facts.gpus_on_pci().len())].into_iter().chain(in_nvml) {
         text.sample(&DEVICES, &[("source", source)], whole(count as u64));
     }
     text.sample(&BLOCKED, &[], whole(facts.blocked_processes.len() as u64));

@@ -364,6 +364,20 @@ fn what_is_not_known_is_no_series() {
 }
 
 #[test]
+fn a_library_that_never_came_back_has_not_said_how_many_gpus_there_are() {
+    let listed = |status: NvmlStatus| {
+        let mut hung = facts(Vec::new());
+        hung.nvml.status = status;
+        let text = written(&state(Some(hung), Vec::new()), None);
+        values(&text, "bedplate_gpu_devices").len()
+    };
+    let died = NvmlStatus::WorkerDied { detail: String::new() };
+    assert_eq!(listed(died), 1, "PCI's alone");
+    let missing = NvmlStatus::LibraryMissing { detail: String::new() };
+    assert_eq!(listed(missing), 2, "the driver has none of those on PCI");
+}
+
+#[test]
 fn values_of_the_past_keep_their_series_and_their_age_grows() {
     let mut past = full();
     past.nvml_stale_since = Some(at(-50));
