@@ -43,7 +43,7 @@ pub(super) fn read(table: &Table<'_, '_>, reader: &mut Reader<'_>) -> Map<String
             format!("`agent.listen` is {text:?}, which is no address with a port"),
             "Write it like 127.0.0.1:9479, 0.0.0.0:9479 or \"[::]:9479\".",
         ),
-        Ok(listen) if !listen.ip().to_canonical().is_loopback() && !(tls && token) => reader.error(
+        Ok(listen) if !(listen.ip().to_canonical().is_loopback() || tls && token) => reader.error(
             at,
             "config-missing-key",
             format!("`agent.listen` is {listen}, which other machines reach, without a certificate and a token"),
