@@ -108,8 +108,9 @@ impl Fold {
         let gpus = &self.memory.gpus;
         let elsewhere = self.overrides.iter().filter(|wanted| wanted.is_of_none(gpus));
         let elsewhere = elsewhere.filter(|_| !gpus.is_empty()).map(|wanted| {
+            // One configuration may be for all nodes of a cluster.
             Finding::new(
-                Severity::Warning,
+                Severity::Info,
                 "override-unknown-gpu",
                 subject(wanted),
                 format!(

@@ -48,7 +48,17 @@ fn one(table: &Table<'_, '_>, codes: &[&str], reader: &mut Reader<'_>) -> Map<St
     }
     keep("code", code.map(|(code, _)| Value::String(code)));
     keep("xid", xid.map(Value::from));
-    keep("gpu", table.text("gpu", reader).map(|(gpu, _)| Value::String(gpu)));
+    if let Some((gpu, at)) = table.text("gpu", reader) {
+        if !names_a_gpu(&gpu) {
+            reader.error(
+                at,
+                "config-bad-value",
+                format!("`{}` is {gpu:?}, which names no GPU", table.path("gpu")),
+                "Write its UUID (GPU-…) or its PCI address (0000:17:00.0); `bedplate-agent check` on the node prints both.",
+            );
+        }
+        keep("gpu", Some(Value::String(gpu)));
+    }
     for (key, choices) in CHOICES {
         keep(key, choice(table, key, choices, reader).map(Value::String));
     }
@@ -73,6 +83,20 @@ fn one(table: &Table<'_, '_>, codes: &[&str], reader: &mut Reader<'_>) -> Map<St
         keep("expires", Some(Value::String(text)));
     }
     check
+}
+
+/// A UUID, or a PCI address in any of the forms that the agent takes; anything else would keep the agent from starting.
+fn names_a_gpu(text: &str) -> bool {
+    let hexadecimal = |text: &str, most: usize, below: u32| {
+        let right = !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        right && u32::from_str_radix(text, 16).is_ok_and(|number| number < below)
+    };
+    let address = text.strip_prefix("PCI:").unwrap_or(text);
+    let (slot, function) = address.split_once('.').unwrap_or((address, "0"));
+    let parts: Vec<&str> = slot.split(':').collect();
+    let is_address = matches!(parts.as_slice(), [domain, bus, device]
+        if hexadecimal(domain, 8, u32::MAX) && hexadecimal(bus, 2, 256) && hexadecimal(device, 2, 32));
+    text.starts_with("GPU-") || (is_address && hexadecimal(function, 1, 8))
 }
 
 fn choice(table: &Table<'_, '_>, key: &str, choices: &[&str], reader: &mut Reader<'_>) -> Option<String> {
