@@ -47,7 +47,8 @@ fn of_event(facts: &NodeFacts, event: &Event) -> Option<Finding> {
     };
     let message = format!("NVML told at {} that {what}; no value of the GPU says why", event.at);
     let cure = format!(
-        "read the kernel's log (dmesg | grep -i nvrm); if work on the GPU fails, drain the node and reset it: nvidia-smi --gpu-reset --id={name}"
+        "read the kernel's log (dmesg | grep -i nvrm); if work on the GPU fails, drain the node and reset it: systemctl stop bedplate-agent; \
+         nvidia-smi --gpu-reset --id={name}; systemctl start bedplate-agent"
     );
     Some(code.about(about, message, cure))
 }
