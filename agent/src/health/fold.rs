@@ -9,7 +9,7 @@ use super::memory::{Entry, Memory};
 use super::reasons::{Clear, Reason, reason};
 use super::sight::gpu_of;
 use super::{Change, Mode, Moment, Override, Sense, Sight, Transition};
-use bedplate_protocol::{Finding, Verdict};
+use bedplate_protocol::{Finding, Severity, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -237,6 +237,17 @@ impl Fold {
     }
 }
 
+/// What has ended since that began before it: this boot, or this life of the driver.
+fn begun_again(entry: &Entry, row: &Reason, sight: &Sight) -> Option<&'static str> {
+    let booted = !sight.era.boot_id.is_empty() && sight.era.boot_id != entry.era.boot_id;
+    let loaded = sight.era.driver.is_some() && sight.era.driver != entry.era.driver;
+    match row.clear {
+        Clear::Driver | Clear::Reboot if booted => Some("the node was booted and it is not there"),
+        Clear::Driver if loaded => Some("the driver was loaded again and it is not there"),
+        _ => None,
+    }
+}
+
 /// What it means that a finding was not among those found.
 enum Absence {
     NotLookedAt,
@@ -246,23 +257,33 @@ enum Absence {
 
 fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
     if !sight.senses.contains(&row.sense) {
-        return Absence::NotLookedAt;
+        // NVML tells XIDs too, and they are past as well where nobody can read the kernel's log.
+        let read = gpu_of(&entry.finding.subject).is_some_and(|gpu| sight.read.contains(gpu));
+        return match begun_again(entry, row, sight) {
+            Some(why) if row.sense == Sense::KernelLog && sight.senses.contains(&Sense::Gpu) && read => {
+                Absence::Gone(why.to_owned())
+            }
+            _ => Absence::NotLookedAt,
+        };
     }
     let booted = !sight.era.boot_id.is_empty() && sight.era.boot_id != entry.era.boot_id;
     if let Some(gpu) = gpu_of(&entry.finding.subject)
         && matches!(row.sense, Sense::Gpu | Sense::KernelLog)
         && !sight.read.contains(gpu)
     {
-        // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over.
-        let gone = booted && sight.complete && !sight.there.contains(gpu);
+        // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over. A GPU that was
+        // faulty and did not come back from the boot that was recommended is not one that was taken out, unless as many are
+        // there as somebody expects.
+        let meant = sight.counted || entry.finding.severity != Severity::Error;
+        let gone = booted && sight.complete && meant && !sight.there.contains(gpu);
         return if gone {
             Absence::Gone("it is not in the machine any more since the node was booted".to_owned())
         } else {
             Absence::NotLookedAt
         };
     }
-    let loaded = sight.era.driver.is_some() && sight.era.driver != entry.era.driver;
     let evidence = match row.clear {
+        _ if begun_again(entry, row, sight).is_some() => begun_again(entry, row, sight).map(str::to_owned),
         Clear::Observations(needed) => {
             let again = u32::try_from(entry.raises.len().saturating_sub(1))
                 .unwrap_or(u32::MAX)
@@ -271,8 +292,6 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
             let seen = entry.good.saturating_add(1);
             (seen >= needed).then(|| format!("{seen} observation(s) in a row did not find it"))
         }
-        Clear::Driver | Clear::Reboot if booted => Some("the node was booted and it is not there".to_owned()),
-        Clear::Driver if loaded => Some("the driver was loaded again and it is not there".to_owned()),
         // Of what the kernel's log told and no other check: an ECC counter is not withdrawn by a word.
         Clear::Driver
             if row.sense == Sense::KernelLog

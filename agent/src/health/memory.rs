@@ -5,7 +5,7 @@ use super::{Condition, Sense, Status, Transition};
 use bedplate_protocol::{Finding, GpuVerdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Everything that a fold knows besides its configuration.
@@ -39,6 +39,9 @@ pub(crate) struct Memory {
     /// Each GPU's recovery action in the last pass that read it.
     #[serde(default)]
     pub(super) actions: BTreeMap<String, u32>,
+    /// GPUs that had memory which waits for a reset to be remapped, in the last pass that read them.
+    #[serde(default)]
+    pub(super) remapping: BTreeSet<String>,
     /// Until when XIDs are past, by a GPU's names or `*`.
     #[serde(default)]
     pub(super) forgiven: BTreeMap<String, Timestamp>,
@@ -102,6 +105,7 @@ impl Memory {
             || self.gpus != written.gpus
             || self.era != written.era
             || self.actions != written.actions
+            || self.remapping != written.remapping
             || self.forgiven != written.forgiven
             || held(self) != held(written)
     }

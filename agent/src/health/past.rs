@@ -25,6 +25,7 @@ impl Fold {
         if memory.era.boot_id != era.boot_id {
             memory.forgiven.clear();
             memory.actions.clear();
+            memory.remapping.clear();
             memory.driver = None;
         }
         let loaded = era
@@ -35,11 +36,22 @@ impl Fold {
         }
         let mut reset = BTreeSet::new();
         for gpu in &facts.nvml.gpus {
-            let (Some(uuid), Some(now)) = (&gpu.uuid, gpu.recovery_action) else {
-                continue;
-            };
-            let then = memory.actions.insert(uuid.clone(), now).unwrap_or_default();
-            if now == 0 && RESETS.contains(&then) {
+            let Some(uuid) = &gpu.uuid else { continue };
+            let released = gpu.recovery_action.is_some_and(|now| {
+                let then = memory.actions.insert(uuid.clone(), now).unwrap_or_default();
+                now == 0 && RESETS.contains(&then)
+            });
+            // "Row-remapping requires a GPU reset to take effect" (docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt, row-remapping.html,
+            // read 2026-11-22), also with a driver that has no recovery action to tell.
+            let remapped = gpu.row_remapping.as_ref().is_some_and(|rows| {
+                if rows.pending {
+                    memory.remapping.insert(uuid.clone());
+                    false
+                } else {
+                    memory.remapping.remove(uuid)
+                }
+            });
+            if released || remapped {
                 reset.extend([Some(uuid.clone()), gpu.pci_address.clone()].into_iter().flatten());
             }
         }

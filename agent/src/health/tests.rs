@@ -73,6 +73,7 @@ fn whole() -> Sight {
         there: names(),
         reset: BTreeSet::new(),
         withdrawn: BTreeSet::new(),
+        counted: false,
         complete: true,
     }
 }

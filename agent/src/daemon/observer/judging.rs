@@ -24,6 +24,10 @@ impl Observer {
             sight = sight.and(Sense::KernelLog);
         }
         sight.reset = reset;
+        let expected = self.config.expect.as_ref().and_then(|expect| expect.gpus);
+        let on_pci = facts.gpus_on_pci().len();
+        sight.counted =
+            facts.nvml.gpus.len() == on_pci && expected.is_some_and(|gpus| usize::try_from(gpus) == Ok(on_pci));
         sight.withdrawn = checks::withdrawn(&checks::Observation {
             facts: &facts,
             expect: None,

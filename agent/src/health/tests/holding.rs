@@ -90,7 +90,7 @@ fn a_gpu_that_does_not_answer_proves_nothing() {
 }
 
 #[test]
-fn a_gpu_that_was_taken_out_takes_its_findings_with_it_at_the_next_boot() {
+fn a_gpu_that_was_taken_out_takes_its_findings_with_it_at_the_next_boot_if_none_is_missed() {
     let mut fold = fold();
     fold.observe(now(0), &verdict(vec![finding("gpu-lost")]), &whole());
     let without = Sight {
@@ -102,6 +102,15 @@ fn a_gpu_that_was_taken_out_takes_its_findings_with_it_at_the_next_boot() {
     let booted = Sight {
         era: era("b", 1),
         ..without
+    };
+    assert_eq!(
+        fold.observe(now(15), &verdict(vec![]), &booted),
+        [],
+        "it may as well be dead"
+    );
+    let booted = Sight {
+        counted: true,
+        ..booted
     };
     let changes = fold.observe(now(20), &verdict(vec![]), &booted);
     assert!(

@@ -2,7 +2,7 @@
 
 use super::*;
 use bedplate_protocol::NodeFacts;
-use bedplate_protocol::facts::GpuFacts;
+use bedplate_protocol::facts::{GpuFacts, RowRemapping};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -160,4 +160,51 @@ fn what_the_driver_takes_back_ends_an_xid_and_nothing_that_was_counted() {
         let changes = fold.observe(now(10), &verdict(vec![]), &sight);
         assert_eq!(changes.len(), cleared, "{code} of {name}");
     }
+}
+
+#[test]
+fn a_boot_ends_an_xid_that_nvml_told_where_nobody_reads_the_kernels_log() {
+    let blind = Sight {
+        senses: BTreeSet::from([Sense::Host, Sense::Nvml, Sense::Gpu]),
+        ..whole()
+    };
+    let mut fold = fold();
+    fold.observe(now(0), &verdict(vec![finding("xid-fatal")]), &blind);
+    assert_eq!(fold.observe(now(10), &verdict(vec![]), &blind), []);
+    let booted = Sight {
+        era: era("b", 1),
+        ..blind
+    };
+    let unread = Sight {
+        read: BTreeSet::new(),
+        ..booted.clone()
+    };
+    assert_eq!(
+        fold.observe(now(20), &verdict(vec![]), &unread),
+        [],
+        "the GPU does not answer"
+    );
+    assert_eq!(fold.observe(now(30), &verdict(vec![]), &booted).len(), 1);
+}
+
+#[test]
+fn memory_that_was_remapped_is_a_reset_also_of_a_driver_that_does_not_say_so() {
+    let remapping = |pending| {
+        let mut facts = pass(None);
+        facts.nvml.gpus[0].row_remapping = Some(RowRemapping {
+            correctable: 0,
+            uncorrectable: 1,
+            pending,
+            failed: false,
+        });
+        facts
+    };
+    let mut fold = fold();
+    let era = era("a", 1);
+    fold.observe(now(0), &verdict(vec![]), &whole());
+    assert!(fold.forgive(at(0), &remapping(false), &era).is_empty());
+    assert!(fold.forgive(at(10), &remapping(true), &era).is_empty());
+    assert!(fold.forgive(at(20), &remapping(true), &era).is_empty());
+    assert!(fold.forgive(at(30), &remapping(false), &era).contains(UUID));
+    assert!(fold.forgive(at(40), &remapping(false), &era).is_empty(), "once");
 }
