@@ -7,6 +7,7 @@ mod events;
 mod file;
 mod latency;
 
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,20 @@ use crate::scenario::{Forever, Hang, HangTime, Scenario};
 
 static FILE: Mutex<file::Source> = Mutex::new(file::Source::new());
 static INITIALISED: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    static CALL: RefCell<Call> = const { RefCell::new(Call::None) };
+}
+
+/// The call that this thread is in.
+enum Call {
+    /// None.
+    None,
+    /// One that has not looked at the scenario yet.
+    Begun,
+    /// One that has.
+    Looked(Arc<Current>),
+}
 
 /// How often a hanging call looks at the scenario again, and a waiting one that nothing tells of changes.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -50,9 +65,28 @@ impl Current {
     }
 }
 
-/// The scenario as it is now; `None` when there is none that can be used, which the library has then said on stderr.
+/// One call of a client. It looks at the scenario's file once, however often it asks for the scenario: a look costs more than the
+/// rest of a call does.
+pub(crate) fn call<T>(work: impl FnOnce() -> T) -> T {
+    CALL.set(Call::Begun);
+    let answer = work();
+    CALL.set(Call::None);
+    answer
+}
+
+/// The scenario as it is now, or was at this call's first look; `None` when there is none that can be used, which the library has then
+/// said on stderr.
 pub(crate) fn scenario() -> Option<Arc<Current>> {
-    FILE.lock().unwrap_or_else(PoisonError::into_inner).current()
+    let look = || FILE.lock().unwrap_or_else(PoisonError::into_inner).current();
+    CALL.with_borrow_mut(|call| match call {
+        Call::None => look(),
+        Call::Looked(seen) => Some(Arc::clone(seen)),
+        Call::Begun => {
+            let seen = look()?;
+            *call = Call::Looked(Arc::clone(&seen));
+            Some(seen)
+        }
+    })
 }
 
 /// Counts one `nvmlInit`.
@@ -90,5 +124,6 @@ pub(crate) fn hang(symbol: &str, wanted: impl Fn(&Scenario) -> Option<&Hang>) {
             return;
         }
         thread::sleep(left.min(LOOK_AGAIN));
+        CALL.set(Call::Begun);
     }
 }

@@ -33,9 +33,11 @@ pub(super) type Answer = Result<(), u32>;
 pub(super) fn code(symbol: &str, work: impl FnOnce() -> Answer) -> u32 {
     let began = Instant::now();
     let whole = AssertUnwindSafe(|| {
-        let answer = work();
-        state::spend(symbol, began);
-        answer
+        state::call(|| {
+            let answer = work();
+            state::spend(symbol, began);
+            answer
+        })
     });
     match catch_unwind(whole) {
         Ok(Ok(())) => SUCCESS,
