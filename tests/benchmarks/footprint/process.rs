@@ -67,15 +67,15 @@ impl Process {
         Ok(TICK * ticks)
     }
 
-    /// Processor time of its first thread, exactly, as the scheduler has it.
-    pub(crate) fn cpu_of_first_thread(self) -> Result<Duration, String> {
-        self.cpu_of_thread(&self.0.to_string())
+    /// Processor time of its threads of this name, exactly, as the scheduler has it.
+    pub(crate) fn cpu_of_threads(self, name: &str) -> Result<Duration, String> {
+        let named = self.threads().into_iter().filter(|thread| self.is_named(thread, name));
+        named.map(|thread| self.cpu_of_thread(&thread)).sum()
     }
 
     /// The same of all others.
-    pub(crate) fn cpu_of_other_threads(self) -> Result<Duration, String> {
-        let first = self.0.to_string();
-        let others = self.threads().into_iter().filter(|thread| *thread != first);
+    pub(crate) fn cpu_of_other_threads(self, name: &str) -> Result<Duration, String> {
+        let others = self.threads().into_iter().filter(|thread| !self.is_named(thread, name));
         others.map(|thread| self.cpu_of_thread(&thread)).sum()
     }
 
@@ -86,8 +86,8 @@ impl Process {
         Ok(Duration::from_nanos(nanos))
     }
 
-    /// How often its threads, or only the first, have gone to sleep by themselves.
-    pub(crate) fn sleeps(self, first_only: bool) -> u64 {
+    /// How often its threads, or only those of a name, have gone to sleep by themselves.
+    pub(crate) fn sleeps(self, name: Option<&str>) -> u64 {
         let of = |thread: &String| -> Option<u64> {
             let text = self.read(&format!("task/{thread}/status")).ok()?;
             let line = text
@@ -95,12 +95,17 @@ impl Process {
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
             line.trim().parse().ok()
         };
-        let threads = if first_only {
-            vec![self.0.to_string()]
-        } else {
-            self.threads()
-        };
-        threads.iter().filter_map(of).sum()
+        let wanted = |thread: &String| name.is_none_or(|name| self.is_named(thread, name));
+        self.threads()
+            .iter()
+            .filter(|thread| wanted(thread))
+            .filter_map(of)
+            .sum()
+    }
+
+    fn is_named(self, thread: &str, name: &str) -> bool {
+        let known = self.read(&format!("task/{thread}/comm"));
+        known.is_ok_and(|known| known.trim_end() == name)
     }
 
     fn threads(self) -> Vec<String> {

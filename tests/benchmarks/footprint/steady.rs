@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Intervals that are measured: as many passes of each side.
 const INTERVALS: u32 = 15;
+/// The worker's thread that calls NVML.
+const CALLS: &str = "nvml-calls";
 /// Beside the sleeps in the library: for the next request, and for a lock now and then.
 const OTHER_SLEEPS: u64 = 4;
 
@@ -30,18 +32,18 @@ pub(crate) fn run(machine: &Machine, agent: &Agent, exporter: &Path) -> Result<(
     let (parent, worker) = (agent.process(), agent.worker()?);
     let began = Instant::now();
     let before = [parent.cpu()?, worker.cpu()?, exporter.process().cpu()?];
-    let (calling, listening) = (worker.cpu_of_first_thread()?, worker.cpu_of_other_threads()?);
-    let (slept, bare_cpu) = (parent.sleeps(false), bare.process().cpu_of_first_thread()?);
+    let (calling, listening) = (worker.cpu_of_threads(CALLS)?, worker.cpu_of_other_threads(CALLS)?);
+    let (slept, bare_cpu) = (parent.sleeps(None), bare.process().cpu_of_threads("bare-pass")?);
     let (mut passes, mut bares, mut sleeps, mut calls) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..INTERVALS {
-        let asleep = worker.sleeps(true);
+        let asleep = worker.sleeps(Some(CALLS));
         let (text, at) = scrape(agent, &exporter, next)?;
         next = at;
         passes.push(pass(&text)?);
         let (took, made) = bare.pass()?;
         bares.push(took);
         calls = made;
-        sleeps.push(worker.sleeps(true) - asleep);
+        sleeps.push(worker.sleeps(Some(CALLS)) - asleep);
     }
     let over = began.elapsed();
     same_calls(&sleeps, calls)?;
@@ -58,9 +60,9 @@ pub(crate) fn run(machine: &Machine, agent: &Agent, exporter: &Path) -> Result<(
         judged(ratio, 1.1, "×"),
     );
     let spent = [0, 1, 2].map(|place: usize| percent(after[place].saturating_sub(before[place])));
-    let calling = percent(worker.cpu_of_first_thread()?.saturating_sub(calling));
-    let listening = percent(worker.cpu_of_other_threads()?.saturating_sub(listening));
-    let bare_calls = percent(bare.process().cpu_of_first_thread()?.saturating_sub(bare_cpu));
+    let calling = percent(worker.cpu_of_threads(CALLS)?.saturating_sub(calling));
+    let listening = percent(worker.cpu_of_other_threads(CALLS)?.saturating_sub(listening));
+    let bare_calls = percent(bare.process().cpu_of_threads("bare-pass")?.saturating_sub(bare_cpu));
     println!(
         "{:<44} {:>7.3} %     of a core over {:.0} s ({})",
         "processor time, agent and worker",
@@ -79,10 +81,10 @@ pub(crate) fn run(machine: &Machine, agent: &Agent, exporter: &Path) -> Result<(
     );
     println!(
         "{:<44} {:>7.3} %",
-        "  the worker's wait for events (the library)", listening
+        "  the worker's other threads (wait for events)", listening
     );
     println!("{:<44} {:>7.3} %", "  beside it: prometheus-node-exporter", spent[2]);
-    let wakes = parent.sleeps(false) - slept;
+    let wakes = parent.sleeps(None) - slept;
     #[allow(clippy::cast_precision_loss, reason = "some thousand sleeps")]
     let wakes = wakes as f64 / over.as_secs_f64();
     println!("{:<44} {wakes:>7.1} /s", "the agent's threads wake up");
