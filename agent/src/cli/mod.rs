@@ -44,6 +44,10 @@ enum Verb {
 
 /// Parses the process's arguments and runs the verb.
 pub(crate) fn run() -> ExitCode {
+    // The process that owns NVML lives as long as the daemon, and has one form of command line: it needs none of what parses others.
+    if let Some(args) = nvml_worker::Args::given(std::env::args_os()) {
+        return nvml_worker::run(&args);
+    }
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => {
