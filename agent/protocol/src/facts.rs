@@ -8,6 +8,7 @@ pub use gpu::{FabricFacts, GpuFacts, MigDeviceFacts, NvLinkFacts, NvmlCallError,
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything the agent reads of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub struct NodeFacts {
     /// Pressure stall information, where the kernel has it.
     #[serde(default)]
     pub pressure: PressureFacts,
+    /// kubelet's `evictionHard`, by signal; absent where its configuration has none, so that its defaults count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet_eviction_hard: Option<BTreeMap<String, String>>,
     /// What the package manager has left undone.
     #[serde(default)]
     pub packages: PackageFacts,

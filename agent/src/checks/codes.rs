@@ -137,8 +137,8 @@ codes! {
     GPU_UNAVAILABLE warning None "nvml-gpu-unavailable" "NVML told that the GPU cannot be used, and no value of the GPU explains it.";
     KERNEL_LOG_UNREADABLE warning None "kernel-log-unreadable" "The kernel's log could not be read, so XIDs are not seen.";
     KERNEL_LOG_LOST warning None "kernel-log-lost" "Records of the kernel's log were overwritten before they were read; an XID may have been among them.";
-    NODE_DISK_PRESSURE warning None "node-disk-pressure" "A disk is so full that kubelet evicts pods by its defaults.";
-    NODE_MEMORY_LOW warning None "node-memory-low" "So little memory is left that kubelet evicts pods by its defaults.";
+    NODE_DISK_PRESSURE warning None "node-disk-pressure" "A disk is so full that kubelet evicts pods.";
+    NODE_MEMORY_LOW warning None "node-memory-low" "So little memory is left that kubelet evicts pods.";
     MEMORY_PRESSURE warning None "memory-pressure" "Tasks have waited for memory most of the last minute.";
 }
 

@@ -1,52 +1,79 @@
 //! Filesystems that kubelet and containerd fill. Called by [`super::judge`] only.
 
+use super::eviction::Threshold;
 use super::{Observation, codes};
 use bedplate_protocol::facts::DiskFacts;
 use bedplate_protocol::{Finding, NodeFacts};
 
-/// kubelet's defaults, `nodefs.available<10%`, `imagefs.available<15%`, `nodefs.inodesFree<5%` (kubernetes.io, "Node-pressure
-/// Eviction", "Default eviction thresholds", v1.36, read 2026-11-21): from there on it evicts pods. `/` holds the logs of both and
-/// is judged like kubelet's own disk.
-const WATCHED: &[(&str, u64)] = &[("/var/lib/kubelet", 10), ("/var/lib/containerd", 15), ("/", 10)];
-const INODES_PERCENT: u64 = 5;
+/// What is watched, the filesystem that kubelet calls it, and kubelet's defaults (kubernetes.io, "Node-pressure Eviction", "Default
+/// eviction thresholds", v1.36, read 2026-11-21). `/` holds the logs of both and is judged like kubelet's own disk.
+const WATCHED: &[(&str, &str, &str)] = &[
+    ("/var/lib/kubelet", "nodefs", "10%"),
+    ("/var/lib/containerd", "imagefs", "15%"),
+    ("/", "nodefs", "10%"),
+];
+const INODES: &str = "5%";
 
-/// One finding a filesystem: the strictest threshold of what lies on it.
-pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
-    let facts = seen.facts;
-    let mut judged: Vec<(&DiskFacts, u64, Vec<&str>)> = Vec::new();
-    for (path, percent) in WATCHED {
-        let Some(disk) = holding(facts, path) else { continue };
-        match judged
-            .iter_mut()
-            .find(|(known, ..)| known.mount_point == disk.mount_point)
-        {
-            Some((_, strictest, paths)) => {
-                *strictest = (*strictest).max(*percent);
-                paths.push(path);
-            }
-            None => judged.push((disk, *percent, vec![path])),
-        }
-    }
-    judged
-        .into_iter()
-        .filter_map(|(disk, percent, paths)| full(facts, disk, percent, &paths))
-        .collect()
+/// A filesystem with what lies on it and the strictest thresholds of that.
+struct Judged<'f> {
+    disk: &'f DiskFacts,
+    paths: Vec<&'static str>,
+    bytes: Option<Threshold>,
+    inodes: Option<Threshold>,
 }
 
-fn full(facts: &NodeFacts, disk: &DiskFacts, percent: u64, paths: &[&str]) -> Option<Finding> {
-    let share = |free: u64, all: u64| free.saturating_mul(100).checked_div(all);
-    let (what, left, threshold) = match share(disk.available_bytes, disk.total_bytes) {
-        Some(left) if left < percent => ("bytes", left, percent),
-        _ => (
-            "inodes",
-            share(disk.available_inodes?, disk.total_inodes?).filter(|left| *left < INODES_PERCENT)?,
-            INODES_PERCENT,
-        ),
+/// One finding a filesystem.
+pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
+    let facts = seen.facts;
+    let mut judged: Vec<Judged<'_>> = Vec::new();
+    for (path, name, default) in WATCHED {
+        let Some(disk) = holding(facts, path) else { continue };
+        let bytes = Threshold::of(facts, &format!("{name}.available"), default);
+        let inodes = Threshold::of(facts, &format!("{name}.inodesFree"), INODES);
+        match judged
+            .iter_mut()
+            .find(|known| known.disk.mount_point == disk.mount_point)
+        {
+            Some(known) => {
+                known.paths.push(path);
+                known.bytes = stricter(known.bytes.take(), bytes, disk.total_bytes);
+                known.inodes = stricter(known.inodes.take(), inodes, disk.total_inodes.unwrap_or_default());
+            }
+            None => judged.push(Judged {
+                disk,
+                paths: vec![path],
+                bytes,
+                inodes,
+            }),
+        }
+    }
+    judged.iter().filter_map(|judged| full(facts, judged)).collect()
+}
+
+fn stricter(one: Option<Threshold>, other: Option<Threshold>, total: u64) -> Option<Threshold> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .max_by_key(|threshold| threshold.limit(total))
+}
+
+fn full(facts: &NodeFacts, judged: &Judged<'_>) -> Option<Finding> {
+    let Judged {
+        disk,
+        paths,
+        bytes,
+        inodes,
+    } = judged;
+    let too_few = |threshold: &Option<Threshold>, free: u64, all: u64| {
+        let threshold = threshold.as_ref().filter(|threshold| free < threshold.limit(all))?;
+        let left = free.saturating_mul(100).checked_div(all).unwrap_or_default();
+        Some((left, threshold.words.clone()))
     };
-    let message = format!(
-        "{left} % of the {what} of {} are free; below {threshold} % kubelet evicts pods by its defaults",
-        disk.mount_point
-    );
+    let (what, (left, words)) = match too_few(bytes, disk.available_bytes, disk.total_bytes) {
+        Some(found) => ("bytes", found),
+        None => ("inodes", too_few(inodes, disk.available_inodes?, disk.total_inodes?)?),
+    };
+    let message = format!("{left} % of the {what} of {} are free; {words}", disk.mount_point);
     let cure = format!(
         "free some space: crictl rmi --prune; journalctl --vacuum-size=500M; du -xh --max-depth=3 {} | sort -h | tail",
         disk.mount_point

@@ -1,11 +1,12 @@
 //! The host's memory. Called by [`super::judge`] only.
 
+use super::eviction::Threshold;
 use super::{Observation, codes};
 use bedplate_protocol::Finding;
 
-/// kubelet's default `memory.available<100Mi` (kubernetes.io, "Node-pressure Eviction", "Default eviction thresholds", v1.36, read
+/// kubelet's default of `memory.available` (kubernetes.io, "Node-pressure Eviction", "Default eviction thresholds", v1.36, read
 /// 2026-11-21).
-const LOW: u64 = 100 << 20;
+const LOW: &str = "100Mi";
 /// Hundredths of a percent. systemd-oomd kills at this much (`DefaultMemoryPressureLimit=`, default 60 %, oomd.conf(5)).
 const PRESSURE: u32 = 6000;
 
@@ -14,11 +15,14 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let mut findings = Vec::new();
     let memory = &facts.memory;
-    if memory.total_bytes > 0 && memory.available_bytes < LOW {
+    let low = Threshold::of(facts, "memory.available", LOW);
+    if let Some(low) =
+        low.filter(|low| memory.total_bytes > 0 && memory.available_bytes < low.limit(memory.total_bytes))
+    {
         let message = format!(
-            "{} MiB of memory are available; below {} MiB kubelet evicts pods by its defaults",
+            "{} MiB of memory are available; {}",
             memory.available_bytes >> 20,
-            LOW >> 20
+            low.words
         );
         let cure = "see what uses it: ps -eo pid,rss,cgroup,comm --sort=-rss | head, and give pods memory limits";
         let evidence = format!("/proc/meminfo: MemAvailable of {} bytes in all", memory.total_bytes);

@@ -13,6 +13,7 @@ mod disk;
 mod drift;
 mod driver;
 mod ecc;
+mod eviction;
 mod expectation;
 mod fabric;
 mod history;

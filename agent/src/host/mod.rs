@@ -8,6 +8,7 @@ mod cgroup;
 mod disks;
 mod efivars;
 pub(crate) mod kmsg;
+mod kubelet;
 mod modinfo;
 mod modprobe;
 mod mounts;
@@ -90,6 +91,7 @@ pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
         services,
         blocked_processes: blocked::read(&tree),
         pressure: pressure::read(&tree),
+        kubelet_eviction_hard: kubelet::eviction_hard(&tree),
         packages: packages::read(&tree),
         unreadable: tree.into_unreadable(),
     }

@@ -37,6 +37,24 @@ fn a_disk_warns_at_kubelets_own_thresholds() {
 }
 
 #[test]
+fn what_kubelet_was_told_counts_and_not_its_defaults() {
+    let told = |signal: &str, value: &str| Some([(signal.to_owned(), value.to_owned())].into());
+    expect(Health::Healthy, &[], |facts| {
+        facts.disks = vec![disk("/", 1, 1)];
+        facts.kubelet_eviction_hard = told("imagefs.available", "9");
+    });
+    expect(Health::Healthy, &["node-disk-pressure"], |facts| {
+        facts.disks = vec![disk("/", 1, 1)];
+        facts.kubelet_eviction_hard = told("imagefs.available", "11");
+    });
+    expect(Health::Healthy, &["node-memory-low"], |facts| {
+        facts.memory.total_bytes = 16 << 30;
+        facts.memory.available_bytes = 1 << 30;
+        facts.kubelet_eviction_hard = told("memory.available", "2Gi");
+    });
+}
+
+#[test]
 fn memory_warns_at_kubelets_and_oomds_own_thresholds() {
     let memory = |available| {
         move |facts: &mut NodeFacts| {
