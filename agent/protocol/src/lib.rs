@@ -1,7 +1,8 @@
 //! What travels between bedplate's installer and its node agent: types only.
 //!
-//! Everything here is plain data that serialises to JSON. No file is read here, no clock, no socket; the one exception to
-//! "types only" is [`frame`], which says how a message lies on a byte stream, so that both ends agree by construction.
+//! Everything here is plain data that serialises to JSON. No file is read here, no clock, no socket; the exceptions to
+//! "types only" are [`frame`], which says how a message lies on a byte stream, and [`period`], which reads a length of time, so that
+//! both ends agree by construction.
 //! Called by `bedplate-agent`, `bedplate-ssh`, `bedplate-substrates` and `bedplate`.
 
 pub mod artifacts;
@@ -11,6 +12,7 @@ pub mod finding;
 pub mod frame;
 pub mod ids;
 pub mod message;
+pub mod period;
 pub mod plan;
 pub mod secret;
 pub mod verdict;

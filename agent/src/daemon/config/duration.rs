@@ -1,5 +1,6 @@
 //! A length of time as people write it in the configuration: `10s`, `2m`, `1h`. Called by [`super::Config`] only.
 
+use bedplate_protocol::period::seconds;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de::Error};
 use std::time::Duration;
@@ -36,15 +37,4 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Period<LEAST, 
             Err(Error::custom(format!("{text} is out of range: {LEAST}s to {MOST}s")))
         }
     }
-}
-
-fn seconds(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let unit = match &text[end..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    text[..end].parse::<u64>().ok()?.checked_mul(unit)
 }

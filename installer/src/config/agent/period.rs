@@ -1,6 +1,7 @@
 //! A length of time as the agent reads it: whole seconds, minutes or hours, `10s`, `5m`, `1h`. Called by `agent:` only.
 
 use crate::config::reader::{Reader, Table};
+use bedplate_protocol::period::seconds;
 use std::ops::RangeInclusive;
 
 /// An optional length of time within a range of seconds, as it is written.
@@ -24,15 +25,4 @@ pub(super) fn read(
         format!("Write it like 10s or 2m, from {}s to {}s.", range.start(), range.end()),
     );
     None
-}
-
-fn seconds(text: &str) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let unit = match &text[end..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    text[..end].parse::<u64>().ok()?.checked_mul(unit)
 }
