@@ -86,6 +86,9 @@ impl Place {
         let child = Command::new(program("bedplate-agent"))
             .args(["run", "--config"])
             .arg(self.path("agent.yaml"))
+            // As in its image: there are no authorities of a system's, only the cluster's.
+            .env("SSL_CERT_FILE", self.path("none"))
+            .env("SSL_CERT_DIR", self.path("none"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("the log can be made"))
@@ -158,6 +161,21 @@ impl Agent {
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    /// SIGTERM, and that it ends by itself, well.
+    pub fn end(mut self) {
+        let ran = run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let since = Instant::now();
+        let status = loop {
+            match self.child.try_wait().expect("it can be waited for") {
+                Some(status) => break status,
+                None => assert!(since.elapsed() < PATIENCE, "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
     }
 
     /// Resident memory of the agent's own process, in KiB.

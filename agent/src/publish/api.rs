@@ -40,6 +40,9 @@ impl Api {
         config.default_retry = false;
         config.connect_timeout = Some(DEADLINE);
         config.root_cert_file = Some(ca.to_owned());
+        // That file decides alone. Without a list here, be it an empty one, the system's authorities would be loaded and then not
+        // asked; and a container, which has none, would get no client at all (`rustls_client_config` of kube-client 5.0.0).
+        config.root_cert = Some(Vec::new());
         let client = kube::Client::try_from(config).map_err(|error| unusable(causes(&error)))?;
         Ok(Self { client })
     }
