@@ -38,6 +38,10 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
         // What goes with a driver that has just stopped answering is wanted at once.
         let mut facts = host.look(nvml, troubled && !trouble);
         facts.time.nvml_asked = Some(asked);
+        // What is found is about the node. A pod has a host name of its own, another one each time.
+        if let Some(name) = &config.node_name {
+            facts.hostname.clone_from(name);
+        }
         trouble = troubled;
         let era = Era {
             boot_id: facts.boot.boot_id.clone(),
