@@ -263,7 +263,7 @@ fn of_two_agents_of_a_node_one_publishes() {
     until("the condition is False", &unit, || status(&server, HARDWARE, "False"));
     assert_eq!(holder(), "systemd");
     pod.gpus(", lost: true");
-    let _second = pod.start();
+    let second = pod.start();
     until("the second one is silent", &pod, || stands_by(&pod));
     assert!(status(&server, HARDWARE, "False").is_some());
     assert!(published(&unit).is_some());
@@ -293,4 +293,9 @@ fn of_two_agents_of_a_node_one_publishes() {
         "the first one would write False"
     );
     assert_eq!(published(&unit), None);
+
+    second.end();
+    assert_ne!(holder(), "daemonset", "it hands the Lease back");
+    until("the first one takes over", &unit, || status(&server, HARDWARE, "False"));
+    assert!(unit.log().contains("is taken: nobody holds it"), "{}", unit.log());
 }

@@ -42,16 +42,18 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Reports that may wait; the observer takes all that wait before it judges once. The room of all is taken at the start, 200 bytes
 /// each; who finds it full waits, and what the kernel's log has in the meantime waits there.
 const MAILBOX: usize = 128;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
-/// How long the end waits for the process that owns NVML to leave a call that is only slow. With FAREWELL it is less than what the
-/// unit's `TimeoutStopSec` and the `DaemonSet`'s `terminationGracePeriodSeconds` give: after those comes SIGKILL, inside the call.
+/// How long the end waits for the process that owns NVML to leave a call that is only slow. With FAREWELL and HAND_BACK it is less
+/// than what the unit's `TimeoutStopSec` and the `DaemonSet`'s `terminationGracePeriodSeconds` give: after those comes SIGKILL, inside the call.
 const LAST_CALL: Duration = Duration::from_secs(12);
+/// How long the end waits for the node's Lease to be handed back; who wants it then need not wait until this agent counts as silent.
+const HAND_BACK: Duration = Duration::from_secs(2);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
 const STUCK: Duration = Duration::from_secs(30);
 
@@ -154,6 +156,7 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let reading = spawn("kernel-log", move || kernel_log::run(&path, &log_reports))?;
     parts.add("the thread that reads the kernel's log", move || reading.is_finished());
 
+    let mut publishing = None;
     let ended = runtime.block_on(async {
         let published = publisher.as_ref().map(Publisher::published);
         let server = Server::open(&config.serve, config.listen, watched.clone(), published).await?;
@@ -164,8 +167,11 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
         let answers = reports.clone();
         tokio::spawn(async move { holders::answer(asked, &socket, &answers).await });
         if let Some(publisher) = publisher {
-            let publishing = tokio::spawn(publish::run(publisher, watched.clone()));
-            parts.add("the task that publishes", move || publishing.is_finished());
+            let (leave, left) = oneshot::channel();
+            let task = tokio::spawn(publish::run(publisher, watched.clone(), left));
+            let running = task.abort_handle();
+            parts.add("the task that publishes", move || running.is_finished());
+            publishing = Some((leave, task));
         }
         speak(watched, pulse, &parts).await
     });
@@ -174,6 +180,11 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     // A full mailbox is being emptied; an observer that is gone has nothing to keep.
     stopping.store(true, Ordering::Relaxed);
     let _ = reports.try_send(Report::Stop);
+    if let Some((leave, task)) = publishing {
+        drop(leave);
+        // Late is as good as never: the Lease then becomes free when this agent counts as silent.
+        let _ = runtime.block_on(async { tokio::time::timeout(HAND_BACK, task).await });
+    }
     wait_for(&observer, FAREWELL);
     wait_for(&passes, LAST_CALL);
     // Whatever still runs on the runtime is of no more use.

@@ -2,7 +2,7 @@
 //!
 //! The Lease is written when it is taken and not again: its holder's sign of life is the heartbeat of the node's conditions,
 //! which is written anyway, so a healthy agent writes one object in five minutes and not two. Whoever wants the Lease looks at
-//! both before it takes it.
+//! both before it takes it. An agent that ends hands it back.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -40,8 +40,7 @@ pub(super) fn standing(
     now: Timestamp,
     silent_after: SignedDuration,
 ) -> Standing {
-    let spec = &lease["spec"];
-    let holder = spec["holderIdentity"].as_str().unwrap_or_default();
+    let (spec, holder) = (&lease["spec"], holder(lease));
     if holder == me {
         return Standing::Held;
     }
@@ -77,6 +76,24 @@ pub(super) fn new(
         },
         "spec": held(me, now, silent_after, 0),
     })
+}
+
+/// The same Lease with nobody holding it: whoever stands by need not wait until this holder counts as silent. What client-go's
+/// leader election leaves behind at its end (`release` of tools/leaderelection, Kubernetes 1.36.3).
+pub(super) fn released(lease: &Value, now: Timestamp) -> Value {
+    let mut free = lease.clone();
+    free["spec"] = json!({
+        "acquireTime": micros(now),
+        "renewTime": micros(now),
+        "leaseDurationSeconds": 1,
+        "leaseTransitions": lease["spec"]["leaseTransitions"],
+    });
+    free
+}
+
+/// Whose a Lease is; empty where nobody's.
+pub(super) fn holder(lease: &Value) -> &str {
+    lease["spec"]["holderIdentity"].as_str().unwrap_or_default()
 }
 
 fn held(me: &str, now: Timestamp, silent_after: SignedDuration, transitions: u64) -> Value {
@@ -132,6 +149,19 @@ mod tests {
         assert_eq!(ours["spec"]["holderIdentity"], "daemonset");
         assert_eq!(ours["spec"]["leaseTransitions"], 1);
         assert_eq!(ours["metadata"], lease["metadata"]);
+    }
+
+    #[test]
+    fn a_lease_that_is_handed_back_is_free_at_once_however_fresh_the_conditions_are() {
+        let lease = new("one", "bedplate-system", "u-1", "systemd", at(0), SILENT);
+        let free = released(&lease, at(100));
+        assert_eq!((holder(&lease), holder(&free)), ("systemd", ""));
+        assert_eq!(free["metadata"], lease["metadata"]);
+        let Standing::Free(ours) = standing(&free, "daemonset", Some(at(100)), at(101), SILENT) else {
+            panic!()
+        };
+        assert_eq!(holder(&ours), "daemonset");
+        assert_eq!(ours["spec"]["leaseTransitions"], 1);
     }
 
     #[test]

@@ -22,22 +22,36 @@ mod told;
 use crate::daemon::State;
 pub(crate) use published::Published;
 pub(crate) use publisher::Publisher;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// How long the first write waits for the first look at the host: what is known before is `Unknown`, and would be written over
 /// within seconds.
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 
-/// Until nobody makes states any more.
-pub(crate) async fn run(mut publisher: Publisher, mut states: watch::Receiver<Arc<State>>) {
+/// Until nobody makes states any more or the other side of `leave` is gone; then the node's Lease is handed back.
+pub(crate) async fn run(
+    mut publisher: Publisher,
+    mut states: watch::Receiver<Arc<State>>,
+    leave: oneshot::Receiver<Infallible>,
+) {
+    tokio::select! {
+        () = publish(&mut publisher, &mut states) => {}
+        // Whatever is under way is begun again by whoever publishes next.
+        _ = leave => {}
+    }
+    publisher.release().await;
+}
+
+async fn publish(publisher: &mut Publisher, states: &mut watch::Receiver<Arc<State>>) {
     let looked = states.wait_for(|state| state.last_pass.is_some());
     // Without a first look, what there is is told: that nobody could look.
     let _ = tokio::time::timeout(FIRST_LOOK, looked).await;
     loop {
-        publisher.pass(&mut states).await;
-        if !wait(&mut states, &mut publisher).await {
+        publisher.pass(states).await;
+        if !wait(states, publisher).await {
             return;
         }
     }

@@ -3,20 +3,24 @@
 //!
 //! Called by [`super::run`], which says when; nothing here waits for anything but an answer.
 
+mod lead;
+
 use super::api::{Api, NODES};
 use super::attempts::Attempts;
 use super::beside::Beside;
 use super::conditions::{self, Written};
-use super::lease::{self, Standing};
 use super::published::Published;
-use super::refusal::{ApiError, PublishError};
-use super::token::{self, Token};
+use super::refusal::PublishError;
+use super::token::{self, Token, TokenError};
 use crate::daemon::{Kubernetes, State};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// How often an agent that stands by looks whether it is to publish: as long as nobody does, the node looks silent sooner or later.
+const STAND_BY: Duration = Duration::from_secs(10);
 
 /// What is written, and what is waiting.
 pub(crate) struct Publisher {
@@ -28,6 +32,8 @@ pub(crate) struct Publisher {
     uid: String,
     /// Who publishes for this node, and when that was last seen, where it is not this agent.
     other: Option<(String, Instant)>,
+    /// The node whose Lease this agent holds, as far as it knows.
+    leads: Option<String>,
     /// When the token's renewal is tried again.
     renewal: Instant,
     /// Token and Lease.
@@ -59,6 +65,7 @@ impl Publisher {
             api: None,
             uid: String::new(),
             other: None,
+            leads: None,
             renewal: now,
             entry: Attempts::new("anything", &published),
             written: Written::nothing(now),
@@ -83,7 +90,7 @@ impl Publisher {
     pub(super) fn due(&self, state: &State, now: Instant) -> Instant {
         let heartbeat = self.config.heartbeat.get();
         let due = if let Some((_, seen)) = &self.other {
-            *seen + heartbeat
+            *seen + heartbeat.min(STAND_BY)
         } else {
             let conditions = conditions_due(&self.written, &self.conditions, state, now, heartbeat);
             let beside = self.beside.due(state, now, self.written.at());
@@ -121,9 +128,7 @@ impl Publisher {
     /// What a pass takes; none where another agent publishes for this node.
     async fn enter(&mut self, state: &State, now: Timestamp) -> Result<Option<Session>, PublishError> {
         let node = state.node_name.as_str();
-        let renewed = self.config.renew.then_some(self.renewed.as_path());
-        let files: Vec<&Path> = self.delivered.iter().map(PathBuf::as_path).chain(renewed).collect();
-        let token = Token::newest(&files, node, now)?;
+        let token = self.token(node, now)?;
         let api = match &self.api {
             Some(api) => api.clone(),
             None => Api::new(&self.config.api_server, &self.config.ca_file)?,
@@ -138,12 +143,19 @@ impl Publisher {
                 .clone_into(&mut self.uid);
         }
         let leads = self.lead(&api, &token, state, now).await?;
+        self.leads = leads.then(|| node.to_owned());
         Ok(leads.then(|| Session {
             api,
             token,
             node: node.to_owned(),
             uid: self.uid.clone(),
         }))
+    }
+
+    fn token(&self, node: &str, now: Timestamp) -> Result<Token, TokenError> {
+        let renewed = self.config.renew.then_some(self.renewed.as_path());
+        let files: Vec<&Path> = self.delivered.iter().map(PathBuf::as_path).chain(renewed).collect();
+        Token::newest(&files, node, now)
     }
 
     /// The conditions, if they are due.
@@ -201,54 +213,6 @@ impl Publisher {
                 tracing::warn!("the token, good until {}, is not renewed: {cause}", token.expires);
             }
         }
-    }
-
-    /// Whether this agent is the node's publisher; it becomes it where nobody is.
-    async fn lead(&mut self, api: &Api, token: &Token, state: &State, now: Timestamp) -> Result<bool, PublishError> {
-        let node = state.node_name.as_str();
-        let (path, name) = (lease::path(&self.config.namespace), lease::name(node));
-        let me = self.config.publisher.as_str();
-        let silent_after = SignedDuration::try_from(self.config.heartbeat.get() * 2).unwrap_or(SignedDuration::MAX);
-        let found = match api.get(token, "read this node's lease", &path, &name).await {
-            Ok(found) => found,
-            Err(ApiError::NotFound { .. }) => {
-                let ours = lease::new(node, &self.config.namespace, &self.uid, me, now, silent_after);
-                api.create(token, "make this node's lease", &path, &ours).await?;
-                return Ok(true);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut standing = lease::standing(&found, me, None, now, silent_after);
-        if let Standing::Free(_) = standing {
-            let object = api.get(token, "read this node", NODES, node).await?;
-            let kinds: Vec<&str> = state.conditions.iter().map(|condition| condition.kind).collect();
-            let alive = lease::heartbeat(&object, &kinds);
-            standing = lease::standing(&found, me, alive, now, silent_after);
-        }
-        match standing {
-            Standing::Held => {}
-            Standing::Free(ours) => {
-                let what = "take this node's lease";
-                api.replace(token, what, (&path, &name), &ours).await?;
-                tracing::info!("the lease {name} is taken: its holder is silent");
-            }
-            Standing::Taken { holder } => {
-                if self.other.as_ref().is_none_or(|(before, _)| *before != holder) {
-                    tracing::warn!(
-                        "another agent ({holder}) publishes for this node, and this one ({me}) is silent; remove the DaemonSet or \
-                         the unit, whichever is too much"
-                    );
-                }
-                self.other = Some((holder, Instant::now()));
-                self.published
-                    .send_modify(|published| published.elsewhere(Timestamp::now()));
-                return Ok(false);
-            }
-        }
-        if self.other.take().is_some() {
-            tracing::info!("this agent ({me}) publishes for this node from now on");
-        }
-        Ok(true)
     }
 }
 
