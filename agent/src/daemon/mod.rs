@@ -56,6 +56,8 @@ const LAST_CALL: Duration = Duration::from_secs(12);
 const HAND_BACK: Duration = Duration::from_secs(2);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
 const STUCK: Duration = Duration::from_secs(30);
+/// Where nobody asks whether the daemon lives, as in a container, it ends by itself after this: systemd's WatchdogSec of the unit.
+const ABANDONED: Duration = Duration::from_mins(1);
 
 /// Why the daemon could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,12 @@ pub(crate) enum DaemonError {
     /// The endpoints.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Where systemd does not ask whether it lives.
+    #[error(
+        "the thread that judges has not been at its work for {} s; this is a fault of the agent, and whoever started it \
+         starts it again", ABANDONED.as_secs()
+    )]
+    Stuck,
     /// A part without which it is blind or dumb.
     #[error(
         "{what} has ended by itself; this is a fault of the agent, whose log says where, and systemd starts it again"
@@ -212,8 +220,10 @@ async fn speak(mut states: watch::Receiver<Arc<State>>, pulse: Pulse, parts: &Pa
                 if let Some(what) = parts.ended() {
                     break Err(DaemonError::Ended { what });
                 }
-                if alive.is_some() && pulse.age() < STUCK {
-                    notify.say("WATCHDOG=1");
+                match (alive, pulse.age()) {
+                    (Some(_), age) if age < STUCK => notify.say("WATCHDOG=1"),
+                    (None, age) if age >= ABANDONED => break Err(DaemonError::Stuck),
+                    _ => {}
                 }
             }
             changed = states.changed() => {
