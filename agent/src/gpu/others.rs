@@ -18,18 +18,31 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How many names are tried.
+const NAMES: u32 = 16;
+
 /// Distinguishes the workers of one process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A page for a worker on this library, in the folder if that can be had.
 pub(super) fn page(folder: &Path, library: &str) -> io::Result<Page> {
     let made = crate::durable::directory(folder, 0o700);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!("{library}.{}.{number}", std::process::id()));
-    match made.and_then(|()| Page::create_at(&path)) {
-        Ok(page) => Ok(page),
-        Err(_) => Page::create(),
-    }
+    let create = || {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Page::create_at(&folder.join(format!("{library}.{}.{number}", std::process::id())))
+    };
+    let named = made.and_then(|()| {
+        let mut created = create();
+        // In containers that share the folder every agent is process 1, and the page of one that is gone may still be held.
+        for _ in 1..NAMES {
+            match created {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => created = create(),
+                done => return done,
+            }
+        }
+        created
+    });
+    named.or_else(|_| Page::create())
 }
 
 /// A worker's call on this library that began longer ago than its own parent waits. A library by another name or file is another
@@ -82,6 +95,22 @@ mod tests {
         std::fs::write(folder.join("1-3.7.0"), [1; 128]).unwrap();
         assert_eq!(stuck(&folder, "1-2"), None, "nobody holds it");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nor is it kept");
+    }
+
+    #[test]
+    fn a_name_that_another_container_has_taken_leads_to_the_next_one() {
+        let run = tempfile::tempdir().unwrap();
+        let next = NEXT.load(Ordering::Relaxed);
+        // Other tests of this process take numbers too, so several are in the way.
+        let taken: Vec<_> = (next..next + 4)
+            .map(|number| run.path().join(format!("1-4.{}.{number}", std::process::id())))
+            .collect();
+        for path in &taken {
+            std::fs::write(path, []).unwrap();
+        }
+        let page = page(run.path(), "1-4").unwrap();
+        assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), taken.len() + 1);
+        drop(page);
     }
 
     #[test]
