@@ -33,33 +33,53 @@ pub(super) fn steps(site: &Site<'_>, node: &NodeSpec, facts: &NodeFacts) -> Resu
 }
 
 /// Configuration version 3 (containerd 2). What is left out stays at containerd's defaults; CDI is on by default there.
-/// `imports` is the door for NVIDIA's container toolkit, which writes a file of its own and leaves this one alone.
+///
+/// `imports` is the door for NVIDIA's container toolkit. `nvidia-ctk runtime configure`, which the GPU Operator's toolkit runs at
+/// each start, puts a file of its own there and writes this one anew all the same (`ConfigWithDropIn.Save` of
+/// nvidia-container-toolkit v1.20.1, read and seen 2026-11-22): keys in order, indented, without comments. So it is written like
+/// that from the beginning, and neither undoes the other's.
 fn config(site: &Site<'_>, node: &NodeSpec, facts: &NodeFacts) -> Result<String, PlanError> {
     let settings = site.spec.containerd;
     let mut text = format!(
-        "# Written by bedplate.\n\
-         version = 3\n\
-         imports = ['/etc/containerd/conf.d/*.toml']\n\n\
-         [plugins.'io.containerd.cri.v1.images'.pinned_images]\n\
-         sandbox = '{}'\n\n\
-         [plugins.'io.containerd.cri.v1.runtime']\n",
+        r#"imports = ["/etc/containerd/conf.d/*.toml"]
+version = 3
+
+[plugins]
+
+  [plugins."io.containerd.cri.v1.images"]
+
+    [plugins."io.containerd.cri.v1.images".pinned_images]
+      sandbox = "{}"
+
+  [plugins."io.containerd.cri.v1.runtime"]
+"#,
         pause(site, node)?.name
     );
     if settings.disable_apparmor {
-        text.push_str("disable_apparmor = true\n");
+        text.push_str("    disable_apparmor = true\n");
     }
     if settings.restrict_oom_score_adj {
-        text.push_str("restrict_oom_score_adj = true\n");
+        text.push_str("    restrict_oom_score_adj = true\n");
     }
-    text.push_str(
-        "\n[plugins.'io.containerd.cri.v1.runtime'.cni]\n\
-         bin_dirs = ['/opt/cni/bin']\n\
-         conf_dir = '/etc/cni/net.d'\n\n\
-         [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\n\
-         runtime_type = 'io.containerd.runc.v2'\n\n\
-         [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\n",
+    let _ = write!(
+        text,
+        r#"
+    [plugins."io.containerd.cri.v1.runtime".cni]
+      bin_dirs = ["/opt/cni/bin"]
+      conf_dir = "/etc/cni/net.d"
+
+    [plugins."io.containerd.cri.v1.runtime".containerd]
+
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes]
+
+        [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+          runtime_type = "io.containerd.runc.v2"
+
+          [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+            SystemdCgroup = {}
+"#,
+        cgroup_driver(facts) == "systemd"
     );
-    let _ = writeln!(text, "SystemdCgroup = {}", cgroup_driver(facts) == "systemd");
     Ok(text)
 }
 
