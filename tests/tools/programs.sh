@@ -44,16 +44,17 @@ compile_programs() {
     compile nvidia-device-plugin nvidia-device-plugin \
         github.com/NVIDIA/k8s-device-plugin/cmd/nvidia-device-plugin 1 \
         "-extldflags=-Wl,-z,lazy -X github.com/NVIDIA/k8s-device-plugin/internal/info.version=v$NVIDIA_DEVICE_PLUGIN"
-    compile nvidia-ctk nvidia-container-toolkit \
-        github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-ctk 1 \
-        "-extldflags=-Wl,-z,lazy -X github.com/NVIDIA/nvidia-container-toolkit/internal/info.version=$NVIDIA_CONTAINER_TOOLKIT"
+    for package in nvidia-ctk nvidia-container-runtime; do
+        compile "$package" nvidia-container-toolkit "github.com/NVIDIA/nvidia-container-toolkit/cmd/$package" 1 \
+            "-extldflags=-Wl,-z,lazy -X github.com/NVIDIA/nvidia-container-toolkit/internal/info.version=$NVIDIA_CONTAINER_TOOLKIT"
+    done
 
     # The pod sandbox's own program is 70 lines of C inside the Kubernetes module.
     compile_c pause kubernetes k8s.io/kubernetes build/pause/linux/pause.c "-DVERSION=v$PAUSE"
 }
 
 host_programs() {
-    local node='["control-plane","worker"]' plugin
+    local node='["control-plane","worker"]' plugin program
     host kubeadm "v$KUBERNETES" /usr/local/bin/kubeadm "$node"
     host kubelet "v$KUBERNETES" /usr/local/bin/kubelet "$node"
     host kubectl "v$KUBERNETES" /usr/local/bin/kubectl '["control-plane"]'
@@ -64,5 +65,8 @@ host_programs() {
     for plugin in bridge host-local loopback portmap; do
         host "$plugin" "v$CNI_PLUGINS" "/opt/cni/bin/$plugin" "$node"
     done
-    host nvidia-ctk "v$NVIDIA_CONTAINER_TOOLKIT" /usr/bin/nvidia-ctk '["gpu"]'
+    # nvidia-ctk writes specifications and runs as their hooks; the runtime is used where somebody has configured it.
+    for program in nvidia-ctk nvidia-container-runtime; do
+        host "$program" "v$NVIDIA_CONTAINER_TOOLKIT" "/usr/bin/$program" '["gpu"]'
+    done
 }

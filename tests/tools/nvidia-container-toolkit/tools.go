@@ -5,5 +5,6 @@
 package tools
 
 import (
+	_ "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-container-runtime"
 	_ "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-ctk"
 )
