@@ -9,10 +9,13 @@
 
 mod agents;
 mod bootstrap;
+mod daemonset;
 mod drift;
 mod health;
 mod pods;
 mod power;
+mod scrape;
+mod toolkit;
 
 use bedplate_substrates::simulated::Hosts;
 use bedplate_substrates::simulated::census::Census;
@@ -97,6 +100,22 @@ const LIFE: &[(&str, Part)] = &[
     (
         "no new pod lands on a sick GPU, whatever the device plugin offers",
         pods::sick_gpu_gets_no_pod,
+    ),
+    (
+        "NVIDIA's container runtime is configured as on any cluster, and bedplate's files stay as they are",
+        toolkit::runtime_of_nvidia,
+    ),
+    (
+        "the agent's pod stands by while the unit publishes, and publishes when the unit is stopped",
+        daemonset::pod_stands_by_and_takes_over,
+    ),
+    (
+        "Prometheus reads the agents' pods, which have all GPUs",
+        scrape::prometheus_reads_the_pods,
+    ),
+    (
+        "the unit publishes again when the DaemonSet is deleted",
+        daemonset::unit_takes_over_again,
     ),
     ("a boot ends what an XID has begun", health::boot_clears_the_xid),
     ("the GPU takes pods again", pods::gpu_takes_pods_again),
