@@ -25,9 +25,13 @@ struct Configuration {
 
 /// `evictionHard`, with the defaults of what it does not name where `mergeDefaultEvictionSettings` says so: "Signals not specified in this
 /// configuration inherit their defaults" (kubernetes.io, "Kubelet Configuration (v1beta1)", read 2026-11-22). Absent where there is no
-/// such file or no threshold in it, so that kubelet's defaults count.
+/// kubelet or no threshold in the file, so that kubelet's defaults count; empty where a kubelet has its configuration elsewhere, or out of
+/// a pod's sight: what it goes by nobody here knows.
 pub(super) fn eviction_hard(tree: &Tree) -> Option<BTreeMap<String, String>> {
-    let text = tree.optional_text("var/lib/kubelet/config.yaml")?;
+    let Some(text) = tree.optional_text("var/lib/kubelet/config.yaml") else {
+        let kubelet = tree.resolve("var/lib/kubelet").is_some_and(|folder| folder.is_dir());
+        return kubelet.then(BTreeMap::new);
+    };
     let configuration = serde_saphyr::from_str::<Configuration>(&text).ok()?;
     let mut told = configuration.eviction_hard.filter(|told| !told.is_empty())?;
     if configuration.merge_default_eviction_settings {
@@ -49,6 +53,7 @@ mod tests {
         assert_eq!(read(), None, "no kubelet");
         let file = root.path().join("var/lib/kubelet/config.yaml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        assert_eq!(read(), Some(BTreeMap::new()), "a kubelet that was told elsewhere");
         std::fs::write(&file, "kind: KubeletConfiguration\ncgroupDriver: systemd\n").unwrap();
         assert_eq!(read(), None);
         std::fs::write(
