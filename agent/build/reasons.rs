@@ -50,6 +50,7 @@ struct Reason {
 #[serde(rename_all = "kebab-case")]
 enum Sense {
     Host,
+    WholeHost,
     Nvml,
     Gpu,
     KernelLog,

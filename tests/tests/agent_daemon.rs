@@ -244,3 +244,30 @@ fn state_that_cannot_be_read_is_put_aside_and_not_lost() {
     let aside = std::fs::read_to_string(place.path("state/health.json.unreadable")).unwrap();
     assert_eq!(aside, "{half of a docu");
 }
+
+#[test]
+fn state_that_can_be_neither_read_nor_put_aside_keeps_nobody_from_looking() {
+    let place = Place::new("");
+    std::fs::create_dir_all(place.path("state/health.json")).unwrap();
+    std::fs::create_dir_all(place.path("state/health.json.unreadable/full")).unwrap();
+    let _daemon = place.start();
+    place.status("unknown becomes false", read_and_fine);
+}
+
+#[test]
+fn a_port_that_is_taken_keeps_nobody_from_looking_and_is_taken_once_it_is_free() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let place = Place::new("");
+    let configuration = std::fs::read_to_string(place.path("agent.yaml")).unwrap();
+    let configuration = configuration.replace("listen: 127.0.0.1:0", &format!("listen: {address}"));
+    std::fs::write(place.path("agent.yaml"), configuration).unwrap();
+    let _daemon = place.start();
+    place.status("unknown becomes false", read_and_fine);
+    let expiry = Instant::now() + Duration::from_mins(1);
+    drop(taken);
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < expiry, "nobody listens on {address}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -75,6 +75,14 @@ fn every_alert_has_its_page_and_every_page_its_alert() {
     }
 }
 
+/// What Grafana puts into a question before it asks.
+const VARIABLES: [(&str, &str); 4] = [
+    ("$__rate_interval", "5m"),
+    ("$__interval_ms", "15000"),
+    ("$__range", "6h"),
+    ("$node", ".*"),
+];
+
 #[test]
 fn prometheus_understands_every_question_of_the_dashboard() {
     let dashboard: serde_json::Value = serde_json::from_str(&read("manifests/agent/dashboard.json")).expect("JSON");
@@ -87,7 +95,10 @@ fn prometheus_understands_every_question_of_the_dashboard() {
     assert!(questions.len() > 15, "{questions:?}");
     let mut rules = String::from("groups:\n- name: dashboard\n  rules:\n");
     for (number, question) in questions.iter().enumerate() {
-        let question = question.replace("$__rate_interval", "5m").replace("$node", ".*");
+        let question = VARIABLES.iter().fold(question.clone(), |question, (name, value)| {
+            question.replace(name, value)
+        });
+        assert!(!question.contains("$__"), "{question}");
         let _ = writeln!(rules, "  - {{record: 'panel:{number}', expr: {question:?}}}");
     }
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -189,6 +189,16 @@ fn values_follow_the_gpu_within_one_session_and_a_gpu_that_is_lost_keeps_its_nam
 }
 
 #[test]
+fn what_one_pass_says_of_a_gpu_the_next_says_again() {
+    let nvml = Nvml::new(&SICK.replace("slowdown: 87}", "slowdown: 87, memory_max: 95}"));
+    let mut worker = Worker::start(&nvml);
+    let first = worker.pass();
+    assert_eq!(first[0].memory_temperature_max_celsius, Some(95));
+    assert_eq!(worker.pass(), first, "who it is and what it may do is read once, and kept");
+    assert!(worker.ends());
+}
+
+#[test]
 fn an_xid_and_a_changed_recovery_action_are_told_at_once_between_passes() {
     let nvml = Nvml::new(HEALTHY);
     let mut worker = Worker::start(&nvml);

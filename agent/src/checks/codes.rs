@@ -105,7 +105,7 @@ codes! {
     LINK_GENERATION warning Service "pcie-link-generation" "A GPU at work has a slower PCIe generation than device and slot support.";
     PCIE_REPLAYS warning Service "pcie-replays" "PCIe packets are being sent again and again.";
     NVLINK_INACTIVE error ResetGpu "nvlink-inactive" "On a machine with NVSwitches, a link is down.";
-    NVLINK_UNBRIDGED warning Service "nvlink-unbridged" "A link is down that another GPU of the same product has up.";
+    NVLINK_UNBRIDGED warning Service "nvlink-unbridged" "A link is down that another GPU of the same product has up, or one to an NVSwitch on every GPU.";
     NVLINK_ERRORS warning Service "nvlink-errors" "Errors of an NVLink are rising.";
     FABRIC_MANAGER_INACTIVE error Service "fabric-manager-inactive" "The machine has NVSwitches and its fabric manager does not run.";
     FABRIC_NOT_READY error Reboot "fabric-not-ready" "A GPU is not registered with the NVLink fabric yet.";
@@ -121,6 +121,7 @@ codes! {
     MEMORY_TEMPERATURE error Service "memory-temperature" "A GPU's memory is hotter than its limit.";
     PERSISTENCE_OFF warning None "persistence-off" "The driver unloads a GPU's state when its last client ends.";
     PROCESS_BLOCKED error Reboot "process-blocked" "A process has been stuck inside NVIDIA's driver for minutes.";
+    PROCESS_BLOCKED_UNSEEN unread None "process-blocked-unseen" "A process that uses a GPU has slept uninterruptibly for minutes, and the agent may not see in what.";
     PROCESS_BLOCKED_NOW warning None "process-blocked-now" "A process that uses a GPU sleeps uninterruptibly, for a moment or where it cannot be seen in what.";
     MIG_WITHOUT_DEVICES warning None "mig-without-devices" "MIG is on and has no device, so no pod can use the GPU.";
     MIG_DEVICES_WITHOUT_MODE warning None "mig-devices-without-mode" "MIG is off and there are MIG devices.";

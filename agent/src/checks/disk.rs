@@ -5,14 +5,12 @@ use super::{Observation, codes};
 use bedplate_protocol::facts::DiskFacts;
 use bedplate_protocol::{Finding, NodeFacts};
 
-/// What is watched, the filesystem that kubelet calls it, and kubelet's defaults (kubernetes.io, "Node-pressure Eviction", "Default
-/// eviction thresholds", v1.36, read 2026-11-21). `/` holds the logs of both and is judged like kubelet's own disk.
-const WATCHED: &[(&str, &str, &str)] = &[
-    ("/var/lib/kubelet", "nodefs", "10%"),
-    ("/var/lib/containerd", "imagefs", "15%"),
-    ("/", "nodefs", "10%"),
+/// What is watched, and the filesystem that kubelet calls it. `/` holds the logs of both and is judged like kubelet's own disk.
+const WATCHED: &[(&str, &str)] = &[
+    ("/var/lib/kubelet", "nodefs"),
+    ("/var/lib/containerd", "imagefs"),
+    ("/", "nodefs"),
 ];
-const INODES: &str = "5%";
 
 /// A filesystem with what lies on it and the strictest thresholds of that.
 struct Judged<'f> {
@@ -26,10 +24,10 @@ struct Judged<'f> {
 pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let mut judged: Vec<Judged<'_>> = Vec::new();
-    for (path, name, default) in WATCHED {
+    for (path, name) in WATCHED {
         let Some(disk) = holding(facts, path) else { continue };
-        let bytes = Threshold::of(facts, &format!("{name}.available"), default);
-        let inodes = Threshold::of(facts, &format!("{name}.inodesFree"), INODES);
+        let bytes = Threshold::of(facts, &format!("{name}.available"));
+        let inodes = Threshold::of(facts, &format!("{name}.inodesFree"));
         match judged
             .iter_mut()
             .find(|known| known.disk.mount_point == disk.mount_point)

@@ -1,5 +1,6 @@
 //! At what kubelet evicts pods, as somebody has told it or by its defaults. Called by the checks of disk and memory.
 
+use crate::host::kubelet::DEFAULTS;
 use bedplate_protocol::NodeFacts;
 
 /// A threshold of kubelet's, as it is written: `15%`, `100Mi`.
@@ -22,10 +23,13 @@ impl Threshold {
     /// Of a signal (`imagefs.available`). Whoever gives kubelet one threshold gives all: "the values of other parameters will not be
     /// inherited as the default values and will be set to zero" (kubernetes.io, "Node-pressure Eviction", "Hard eviction
     /// thresholds", read 2026-11-22), and zero is none.
-    pub(super) fn of(facts: &NodeFacts, signal: &str, default: &str) -> Option<Self> {
+    pub(super) fn of(facts: &NodeFacts, signal: &str) -> Option<Self> {
         let (text, whose) = match &facts.kubelet_eviction_hard {
             Some(told) => (told.get(signal)?.as_str(), ""),
-            None => (default, " by its defaults"),
+            None => {
+                let (_, default) = DEFAULTS.iter().find(|(name, _)| *name == signal)?;
+                (*default, " by its defaults")
+            }
         };
         let amount = amount(text.trim())?;
         let words = format!("below {text} kubelet evicts pods{whose}");

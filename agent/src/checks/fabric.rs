@@ -27,9 +27,15 @@ const CONFIGURATION: (u32, u32) = (8, 4);
 /// `…_INCORRECT_CONFIGURATION_NONE` is 1 and `…_NOT_SUPPORTED` 0; anything else names a mistake.
 const RIGHT: [u32; 2] = [0, 1];
 
+/// How many `NVSwitch`es are this host's own devices.
+pub(super) fn own_switches(facts: &NodeFacts) -> usize {
+    let devices = facts.nvidia_pci.iter();
+    devices.filter(|device| device.class.starts_with(BRIDGE)).count()
+}
+
 /// Whether GPUs of this host hang on `NVSwitch`es.
 pub(super) fn has_switches(facts: &NodeFacts) -> bool {
-    facts.nvidia_pci.iter().any(|device| device.class.starts_with(BRIDGE))
+    own_switches(facts) > 0
         || facts
             .nvml
             .gpus
@@ -52,11 +58,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
 /// Only where the switches are this host's own devices: in a machine that shares a fabric of several hosts, the manager may run
 /// elsewhere.
 pub(super) fn manager(facts: &NodeFacts) -> Option<Finding> {
-    let own = facts
-        .nvidia_pci
-        .iter()
-        .filter(|device| device.class.starts_with(BRIDGE))
-        .count();
+    let own = own_switches(facts);
     // No unit at all means that systemd was not asked, which is no answer.
     if own == 0 || facts.services.is_empty() || facts.nvml.status != NvmlStatus::Ready {
         return None;
@@ -64,6 +66,10 @@ pub(super) fn manager(facts: &NodeFacts) -> Option<Finding> {
     let unit = facts.services.iter().find(|unit| unit.name == MANAGER);
     let (state, cure) = match unit {
         Some(unit) if unit.active_state == "active" => return None,
+        Some(unit) if unit.active_state == "activating" => (
+            "still starting".to_owned(),
+            format!("wait a minute; if it does not come up: journalctl -u {MANAGER}"),
+        ),
         Some(unit) => (
             unit.active_state.clone(),
             format!("systemctl enable --now {MANAGER}; if it fails: journalctl -u {MANAGER}"),

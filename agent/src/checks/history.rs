@@ -1,7 +1,8 @@
 //! What earlier passes have seen, for checks that judge a while and not a moment.
 //!
 //! Kept by the daemon, a pass at a time; a one-shot `check` has none, and such checks then say less. Bounded: at most
-//! [`WINDOW`] of samples, and only the values that a check compares. Touches nothing outside itself.
+//! [`WINDOW`] of samples, or [`LEAST`] where passes are further apart, and only the values that a check compares. Touches nothing
+//! outside itself.
 
 use crate::gpu::Event;
 use crate::xid::XidEvent;
@@ -12,6 +13,8 @@ use std::collections::VecDeque;
 
 /// How far back samples reach.
 pub(crate) const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// So many are kept however old they are: a check that asks for several passes in a row must be able to get them at any interval.
+const LEAST: usize = 6;
 /// More samples than this are never kept, however short the interval: ten minutes at a pass each second.
 const MOST: usize = 600;
 
@@ -66,8 +69,12 @@ impl History {
         }
         let at = facts.time.now;
         // A clock that was set back makes the later samples useless.
-        self.samples
-            .retain(|sample| sample.at < at && at.duration_since(sample.at) <= WINDOW);
+        self.samples.retain(|sample| sample.at < at);
+        while self.samples.len() > LEAST
+            && self.samples.front().is_some_and(|oldest| at.duration_since(oldest.at) > WINDOW)
+        {
+            self.samples.pop_front();
+        }
         while self.samples.len() >= MOST {
             self.samples.pop_front();
         }

@@ -4,9 +4,6 @@ use super::eviction::Threshold;
 use super::{Observation, codes};
 use bedplate_protocol::Finding;
 
-/// kubelet's default of `memory.available` (kubernetes.io, "Node-pressure Eviction", "Default eviction thresholds", v1.36, read
-/// 2026-11-21).
-const LOW: &str = "100Mi";
 /// Hundredths of a percent. systemd-oomd kills at this much (`DefaultMemoryPressureLimit=`, default 60 %, oomd.conf(5)).
 const PRESSURE: u32 = 6000;
 
@@ -15,7 +12,7 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
     let facts = seen.facts;
     let mut findings = Vec::new();
     let memory = &facts.memory;
-    let low = Threshold::of(facts, "memory.available", LOW);
+    let low = Threshold::of(facts, "memory.available");
     if let Some(low) =
         low.filter(|low| memory.total_bytes > 0 && memory.available_bytes < low.limit(memory.total_bytes))
     {

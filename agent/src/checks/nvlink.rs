@@ -22,9 +22,16 @@ pub(super) fn check(seen: &Observation<'_>) -> Vec<Finding> {
 }
 
 /// A link that the product has need not be wired: bridges are sold apart. So a link that is down counts only where the same
-/// link of another GPU of the same product in this host is up. With `NVSwitch`es every link is wired, and a down one is a fault; while
-/// their manager does not run, that is said instead, for it is what brings links up.
+/// link of another GPU of the same product in this host is up. With `NVSwitch`es of this host every link is wired, and a GPU without any
+/// is a fault; a machine that got a part of the switches has some links down on all GPUs for good. While their manager does not run,
+/// that is said instead, for it is what brings links up.
 fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
+    let none_up = !gpu.nvlinks.iter().any(|link| link.active == Some(true));
+    // "On DGX A100 and NVIDIA HGX A100 systems, the corresponding GPU NVLinks and NVSwitch side NVLinks are trained off when MIG mode is
+    // enabled" (NVIDIA's Fabric Manager guide, "Interoperability with MIG", read 2026-11-22).
+    if none_up && gpu.mig_enabled == Some(true) {
+        return None;
+    }
     let twins = || {
         facts
             .nvml
@@ -39,15 +46,22 @@ fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
                 .any(|other| other.link == link && other.active == Some(true))
         })
     };
-    let wired = fabric::has_switches(facts) && fabric::manager(facts).is_none();
-    let down: Vec<String> = gpu
-        .nvlinks
-        .iter()
-        .filter(|link| link.active == Some(false) && (wired || up_elsewhere(link.link)))
-        .map(|link| link.link.to_string())
-        .collect();
-    if down.is_empty() {
-        return None;
+    let wired = fabric::own_switches(facts) > 0 && fabric::manager(facts).is_none();
+    let all_down = gpu.nvlinks.iter().filter(|link| link.active == Some(false));
+    let (unlike, alike): (Vec<_>, Vec<_>) = all_down.partition(|link| up_elsewhere(link.link));
+    let numbers = |links: &[&NvLinkFacts]| {
+        let numbers: Vec<String> = links.iter().map(|link| link.link.to_string()).collect();
+        numbers.join(", ")
+    };
+    let sure = if wired && none_up { &alike } else { &unlike };
+    if sure.is_empty() {
+        let finding = codes::NVLINK_UNBRIDGED.about(
+            subject(facts, gpu),
+            format!("NVLinks that lead to NVSwitches are down, the same on every GPU of this host: {}", numbers(&alike)),
+            "look whether every NVSwitch works (nvidia-smi nvlink --status; journalctl -u nvidia-fabricmanager); in a virtual machine \
+             that got a part of them, nothing is wrong",
+        );
+        return (wired && !alike.is_empty()).then(|| finding.with_evidence("nvmlDeviceGetNvLinkState = 0"));
     }
     let (code, cure) = if fabric::has_switches(facts) {
         let cure = format!(
@@ -61,14 +75,14 @@ fn down(facts: &NodeFacts, gpu: &GpuFacts) -> Option<Finding> {
     };
     let message = format!(
         "{} of {} NVLinks are down that {}: {}",
-        down.len(),
+        sure.len(),
         gpu.nvlinks.len(),
-        if wired {
+        if wired && none_up {
             "lead to NVSwitches".to_owned()
         } else {
             format!("another {} in this host has up", gpu.name.as_deref().unwrap_or("GPU"))
         },
-        down.join(", ")
+        numbers(sure)
     );
     Some(
         code.about(subject(facts, gpu), message, cure)

@@ -33,7 +33,7 @@ pub(crate) enum KeptError {
         /// The system's words.
         source: io::Error,
     },
-    /// The file, or putting it aside.
+    /// The file.
     #[error("{path}: {source}; the agent needs to read and write it")]
     File {
         /// Which.
@@ -51,20 +51,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Opens it, and what was kept. A file that is no memory is put aside as `health.json.unreadable`, which is said.
+    /// Opens it, and what was kept. A file that is no memory, or cannot be read, is put aside as `health.json.unreadable`, which is said:
+    /// what has been forgotten must not keep anybody from looking.
     pub(super) fn open(directory: &Path) -> Result<(Self, Memory, Option<String>), KeptError> {
         durable::directory(directory, 0o755).map_err(|source| KeptError::Directory {
             path: directory.to_owned(),
             source,
         })?;
         let path = directory.join("health.json");
-        let failed = |source| KeptError::File {
-            path: path.clone(),
-            source,
-        };
         let (memory, aside) = match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Memory::default(), None),
-            Err(error) => return Err(failed(error)),
+            Err(error) => (Memory::default(), Some(error.to_string())),
             Ok(bytes) => match serde_json::from_slice::<Read>(&bytes) {
                 Ok(Read {
                     version: VERSION,
@@ -77,14 +74,13 @@ impl Kept {
                 Err(error) => (Memory::default(), Some(error.to_string())),
             },
         };
-        let said = match aside {
-            None => None,
-            Some(why) => {
-                let name = path.with_extension("json.unreadable");
-                std::fs::rename(&path, &name).map_err(failed)?;
-                Some(format!("{} was put aside as {}: {why}", path.display(), name.display()))
+        let said = aside.map(|why| {
+            let name = path.with_extension("json.unreadable");
+            match std::fs::rename(&path, &name) {
+                Ok(()) => format!("{} was put aside as {}: {why}", path.display(), name.display()),
+                Err(error) => format!("{} can be neither read ({why}) nor put aside ({error})", path.display()),
             }
-        };
+        });
         Ok((
             Self {
                 path,

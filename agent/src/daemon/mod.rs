@@ -23,7 +23,7 @@ use crate::gpu::Worker;
 use crate::health::Fold;
 use crate::pods;
 use crate::publish::{self, Publisher};
-use crate::serve::{ServeError, Server};
+use crate::serve;
 use bedplate_protocol::{Finding, Severity};
 use clock::Clock;
 #[cfg(fuzzing)]
@@ -73,9 +73,6 @@ pub(crate) enum DaemonError {
         /// The system's words.
         source: io::Error,
     },
-    /// The endpoints.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
     /// Where systemd does not ask whether it lives.
     #[error(
         "the thread that judges has not been at its work for {} s; this is a fault of the agent, and whoever started it \
@@ -167,8 +164,13 @@ pub(crate) fn run(config: &Config) -> Result<(), DaemonError> {
     let mut publishing = None;
     let ended = runtime.block_on(async {
         let published = publisher.as_ref().map(Publisher::published);
-        let server = Server::open(&config.serve, config.listen, watched.clone(), published).await?;
-        let serving = tokio::spawn(server.answer());
+        let telling = reports.clone();
+        let tell = move |trouble| {
+            // A full mailbox hears of it the next time.
+            let _ = telling.try_send(Report::Serving(trouble));
+        };
+        let serving = serve::run(config.serve.clone(), config.listen, watched.clone(), published, tell);
+        let serving = tokio::spawn(serving);
         parts.add("the task that serves", move || serving.is_finished());
         let socket = config.serve.pod_resources_socket.clone();
         let socket = socket.unwrap_or_else(|| PathBuf::from(pods::SOCKET));

@@ -31,24 +31,34 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) enum Report {
     /// A pass over NVML and host has ended.
-    Pass {
-        /// What was read.
-        facts: Box<NodeFacts>,
-        /// In which life of the driver.
-        era: Era,
-        /// How long NVML took.
-        took: Duration,
-    },
+    Pass(Box<LastPass>),
     /// NVML has told something by itself.
     Nvml(Event),
     /// The kernel's log has an XID.
     Xid(XidEvent),
     /// The kernel's log is being read, and so many of its records were lost; or why it is not.
     KernelLog(Result<u64, String>),
+    /// Why the endpoints are not served; nothing once they are.
+    Serving(Option<String>),
     /// Who holds the GPUs, or why that is not known: the answer to a question of the observer's.
     Holders(Result<Attribution, String>),
     /// The process is asked to end.
     Stop,
+}
+
+/// One pass over NVML and host.
+#[derive(Debug)]
+pub(super) struct LastPass {
+    /// What was read.
+    pub(super) facts: NodeFacts,
+    /// In which life of the driver.
+    pub(super) era: Era,
+    /// How long NVML took.
+    pub(super) took: Duration,
+    /// Whether all of the host was read for it.
+    pub(super) whole: bool,
+    /// Whether NVML has brought it so far forward that it is no observation of its own.
+    pub(super) early: bool,
 }
 
 /// The time is told to the fold twice an interval, within these bounds and whoever reports in the meantime, so that silence is
@@ -207,8 +217,8 @@ impl Observer {
 
     fn take(&mut self, report: Report, news: &mut News) {
         match report {
-            Report::Pass { facts, era, took } => {
-                self.passed(*facts, era, took);
+            Report::Pass(pass) => {
+                self.passed(*pass);
                 news.any = true;
             }
             Report::Xid(event) => news.log |= self.xids.take(event),
@@ -218,30 +228,36 @@ impl Observer {
                 self.hear_of_holders(answer);
                 news.any = true;
             }
+            Report::Serving(trouble) => {
+                let cure = "free the port or name another one, or bring the files that serve: names; it is tried again every 10 s, and conditions \
+                            and Events are written all the same";
+                news.any |= self.trouble("endpoints-not-served", trouble, cure);
+            }
             Report::Stop => {}
         }
     }
 
+    /// Keeps what is wrong with the agent itself, or forgets it once it is over; whether that is news, which the log is told too.
+    fn trouble(&mut self, code: &'static str, trouble: Option<String>, cure: &str) -> bool {
+        let known = self.troubles.iter().position(|known| known.code == code);
+        let known = known.map(|place| self.troubles.swap_remove(place));
+        let same = known.as_ref().map(|known| &known.message) == trouble.as_ref();
+        if let Some(message) = trouble {
+            if !same {
+                tracing::error!("{message}");
+            }
+            self.troubles
+                .push(Finding::new(Severity::Warning, code, self.node_name.clone(), message, cure));
+        }
+        !same
+    }
+
     /// A failure is told once, until it is over.
     fn keep(&mut self, end: bool) {
-        const CODE: &str = "state-not-kept";
         self.xids.keep(end);
-        let before = self.troubles.len();
-        self.troubles.retain(|trouble| trouble.code != CODE);
-        let known = self.troubles.len() < before;
-        if let Err(error) = self.kept.keep(self.fold.memory(), end) {
-            if !known {
-                tracing::error!("{error}");
-            }
-            let cure = "make room on the disk or mount it writable; until then a restart forgets what holds since when";
-            self.troubles.push(Finding::new(
-                Severity::Warning,
-                CODE,
-                self.node_name.clone(),
-                error.to_string(),
-                cure,
-            ));
-        }
+        let kept = self.kept.keep(self.fold.memory(), end);
+        let cure = "make room on the disk or mount it writable; until then a restart forgets what holds since when";
+        self.trouble("state-not-kept", kept.err().map(|error| error.to_string()), cure);
     }
 }
 

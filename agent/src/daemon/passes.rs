@@ -4,7 +4,7 @@
 //! process that owns NVML has left its last call.
 
 use super::Config;
-use super::observer::Report;
+use super::observer::{LastPass, Report};
 use crate::gpu::{Event, EventKind, Worker};
 use crate::health::Era;
 use crate::host::Refresh;
@@ -18,11 +18,16 @@ use std::time::{Duration, Instant};
 /// Between the beginnings of two passes, however much NVML tells between them.
 const SOONEST: Duration = Duration::from_secs(1);
 
+/// So many passes in a row may be brought forward; then the interval is waited for.
+const WOKEN: u32 = 5;
+
 /// Looks until nobody wants to know any more: until the worker is stopping or the other end of `reports` or `wake` is gone.
 pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Report>, wake: &Receiver<()>) {
     let stopping = worker.stopping();
     let mut host = Refresh::new(Path::new("/"));
     let mut trouble = false;
+    let mut counted: Option<Instant> = None;
+    let mut woken = 0;
     loop {
         let (began, asked) = (Instant::now(), Timestamp::now());
         let nvml = worker.pass(config.nvml.deadline.get());
@@ -36,7 +41,7 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
             tracing::error!(%since, "NVML unresponsive; what was read before is shown as stale until it answers again");
         }
         // What goes with a driver that has just stopped answering is wanted at once.
-        let mut facts = host.look(nvml, troubled && !trouble);
+        let (mut facts, whole) = host.look(nvml, troubled && !trouble);
         facts.time.nvml_asked = Some(asked);
         // What is found is about the node. A pod has a host name of its own, another one each time.
         if let Some(name) = &config.node_name {
@@ -47,38 +52,59 @@ pub(super) fn run(config: &Config, mut worker: Worker, reports: &SyncSender<Repo
             boot_id: facts.boot.boot_id.clone(),
             driver: host.driver_load(),
         };
-        if reports
-            .send(Report::Pass {
-                facts: Box::new(facts),
-                era,
-                took,
-            })
-            .is_err()
-        {
+        // "Three observations in a row" means a while: passes that NVML's events bring on one another's heels are one.
+        let early = counted.is_some_and(|at| began.duration_since(at) < config.interval.get() / 2);
+        if !early {
+            counted = Some(began);
+        }
+        let pass = LastPass {
+            facts,
+            era,
+            took,
+            whole,
+            early,
+        };
+        if reports.send(Report::Pass(Box::new(pass))).is_err() {
             return;
         }
-        // From beginning to beginning, so that slow passes do not make the interval longer than they must.
-        if !due(began, config.interval.get(), wake, &stopping) {
-            return;
+        // From beginning to beginning, so that slow passes do not make the interval longer than they must. A library that never stops
+        // telling something gets no more passes than it is worth.
+        let deaf = woken >= WOKEN;
+        match due(began, config.interval.get(), wake, deaf, &stopping) {
+            Due::Interval => woken = 0,
+            Due::Woken => woken += 1,
+            Due::Never => return,
         }
     }
 }
 
-/// Waits for the interval, or less when NVML has told something; false when there is to be no other pass.
-fn due(began: Instant, interval: Duration, wake: &Receiver<()>, stopping: &AtomicBool) -> bool {
+/// Why there is another pass, if there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// It is time.
+    Interval,
+    /// NVML has told something.
+    Woken,
+    /// Nobody wants one.
+    Never,
+}
+
+/// Waits for the interval, or less when NVML has told something and this is not `deaf` to it.
+fn due(began: Instant, interval: Duration, wake: &Receiver<()>, deaf: bool, stopping: &AtomicBool) -> Due {
     let mut rest = interval;
+    let mut why = Due::Interval;
     while !stopping.load(Ordering::Relaxed) {
         let left = rest.saturating_sub(began.elapsed());
         if left.is_zero() {
-            return true;
+            return why;
         }
         match wake.recv_timeout(left) {
-            Ok(()) => rest = rest.min(SOONEST),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(()) if !deaf && SOONEST < rest => (rest, why) = (SOONEST, Due::Woken),
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Due::Never,
         }
     }
-    false
+    Due::Never
 }
 
 /// Hands on what NVML tells by itself, until nobody wants to know or the worker's owner is gone. What an event means that is no
@@ -107,12 +133,18 @@ mod tests {
         let stopping = AtomicBool::new(false);
         let began = Instant::now();
         wake.try_send(()).unwrap();
-        assert!(due(began, Duration::from_mins(10), &woken, &stopping));
+        let minutes = Duration::from_mins(10);
+        assert_eq!(due(began, minutes, &woken, false, &stopping), Due::Woken);
         assert!((SOONEST..Duration::from_mins(5)).contains(&began.elapsed()));
         let long_ago = Instant::now().checked_sub(SOONEST).unwrap();
         wake.try_send(()).unwrap();
-        assert!(due(long_ago, Duration::from_mins(10), &woken, &stopping), "at once");
+        assert_eq!(due(long_ago, minutes, &woken, false, &stopping), Due::Woken, "at once");
+        wake.try_send(()).unwrap();
+        let short = Duration::from_millis(1500);
+        let began = Instant::now();
+        assert_eq!(due(began, short, &woken, true, &stopping), Due::Interval, "told too often");
+        assert!(began.elapsed() >= short);
         stopping.store(true, Ordering::Relaxed);
-        assert!(!due(Instant::now(), Duration::ZERO, &woken, &stopping));
+        assert_eq!(due(Instant::now(), Duration::ZERO, &woken, false, &stopping), Due::Never);
     }
 }

@@ -5,10 +5,9 @@ use super::Config;
 use super::hearing::Hearing;
 use crate::checks::nvml_events;
 use crate::gpu::{Event, EventKind};
+use crate::health::Fold;
 use crate::xid::{Count, Ledger, Store, XidEvent};
 use bedplate_protocol::NodeFacts;
-use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// More GPUs than any host has, twice.
@@ -69,9 +68,9 @@ impl Xids {
     }
 
     /// What NVML told that the GPUs still have to answer for, as [`Self::present`] has it of XIDs.
-    pub(super) fn told(&self, forgiven: &BTreeMap<String, Timestamp>) -> Vec<Event> {
+    pub(super) fn told(&self, fold: &Fold) -> Vec<Event> {
         let mut events = self.told.clone();
-        events.retain(|event| !is_forgiven(event.at, event.uuid.as_deref(), event.pci_address.as_deref(), forgiven));
+        events.retain(|event| !fold.is_past(event.at, None, [event.uuid.as_deref(), event.pci_address.as_deref()]));
         events
     }
 
@@ -96,10 +95,18 @@ impl Xids {
     }
 
     /// The XIDs that this boot's driver still has to answer for: none from before a GPU's last reset or the driver's last loading.
-    pub(super) fn present(&self, forgiven: &BTreeMap<String, Timestamp>) -> Vec<XidEvent> {
+    pub(super) fn present(&self, fold: &Fold) -> Vec<XidEvent> {
         let mut events = self.ledger.present();
-        events.retain(|event| !is_forgiven(event.at, event.uuid.as_deref(), event.pci_address.as_deref(), forgiven));
+        events.retain(|event| {
+            let names = [event.uuid.as_deref(), event.pci_address.as_deref()];
+            !fold.is_past(event.at, event.sequence, names)
+        });
         events
+    }
+
+    /// The newest record of this boot's kernel log with an XID that is known.
+    pub(super) fn newest_record(&self) -> Option<u64> {
+        self.ledger.newest_record()
     }
 
     /// How often each GPU had each XID.
@@ -123,20 +130,11 @@ impl Xids {
     }
 }
 
-/// Whether the driver was loaded or the GPU reset since.
-fn is_forgiven(
-    at: Timestamp,
-    uuid: Option<&str>,
-    pci_address: Option<&str>,
-    forgiven: &BTreeMap<String, Timestamp>,
-) -> bool {
-    let names = [uuid, pci_address, Some("*")].into_iter().flatten();
-    names.filter_map(|name| forgiven.get(name)).any(|until| at <= *until)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::{Era, Memory};
+    use jiff::Timestamp;
 
     fn event(kind: EventKind, pci_address: Option<&str>) -> Event {
         Event {
@@ -176,8 +174,16 @@ mod tests {
             xids.take_nvml(&event(EventKind::FatalPoisonError, Some(&address)));
             xids.take_nvml(&event(EventKind::MigConfigChange, Some(&address)));
         }
-        assert_eq!(xids.told(&BTreeMap::new()).len(), TOLD);
-        let reloaded = BTreeMap::from([("*".to_owned(), Timestamp::now())]);
-        assert_eq!(xids.told(&reloaded), []);
+        let mut fold = Fold::new(Vec::new(), jiff::SignedDuration::from_secs(10), Memory::default());
+        assert_eq!(xids.told(&fold).len(), TOLD);
+        let facts = crate::host::read_facts(std::path::Path::new("/nowhere"));
+        for driver in [1, 2] {
+            let era = Era {
+                boot_id: "a".to_owned(),
+                driver: Some(driver),
+            };
+            fold.forgive(Timestamp::now(), &facts, &era, None);
+        }
+        assert_eq!(xids.told(&fold), [], "the driver was loaded again");
     }
 }

@@ -7,15 +7,15 @@
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, MemfdFlags, OFlags, flock};
+use rustix::time::ClockId;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Two times eight bytes for when the call began, one for the length of its name, then the name.
 const SIZE: usize = 128;
@@ -195,17 +195,10 @@ fn now() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds since the machine's start, to a hundredth of a second the same in every process, and no one sets it. Read once and
-/// carried on by the process's own clock, so that a call costs no system call for it.
+/// Microseconds since the machine's start, its sleep included: in every process the same, and no one sets it. It costs no system call.
 fn uptime() -> u64 {
-    static READ: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
-        // proc(5): "the uptime of the system (seconds)". Without it ages are too small, and a pass has a bound of its own.
-        let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-        let seconds = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
-        let uptime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        (Instant::now(), uptime.unwrap_or_default())
-    });
-    u64::try_from((READ.1 + READ.0.elapsed()).as_micros()).unwrap_or(u64::MAX)
+    let since = Duration::try_from(rustix::time::clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) fn holds(bytes: &[u8]) {
         facts.time.now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
         facts.nvml = collected(bytes, whole);
         assert!(facts.nvml.gpus.len() <= MOST, "{} GPUs", facts.nvml.gpus.len());
-        fold.forgive(facts.time.now, &facts, &crate::health::Era::default());
+        fold.forgive(facts.time.now, &facts, &crate::health::Era::default(), None);
         let verdict = checks::judge(&Observation {
             facts: &facts,
             expect: None,

@@ -7,7 +7,7 @@
 use super::identity::identify;
 use super::memory::{Entry, Memory};
 use super::reasons::{Clear, Reason, reason};
-use super::sight::gpu_of;
+use super::sight::{gpu_of, is_about};
 use super::{Change, Mode, Moment, Override, Sense, Sight, Transition};
 use bedplate_protocol::{Finding, Severity, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -81,11 +81,13 @@ impl Fold {
                 seen: at,
                 era: sight.era.clone(),
                 reset: false,
+                address: None,
                 held_by: None,
                 raises: Vec::new(),
             });
             // A verdict made for another reason repeats what the last look of this sense found: that is no new observation.
-            if entry.bad == 0 || sight.senses.contains(&row.sense) {
+            // Nor is one that came before its time.
+            if entry.bad == 0 || (sight.senses.contains(&row.sense) && !sight.early) {
                 entry.bad = entry.bad.saturating_add(1);
                 entry.good = 0;
                 entry.seen = at;
@@ -93,6 +95,10 @@ impl Fold {
                 entry.reset = false;
             }
             entry.finding = finding.clone();
+            let gpu = self.memory.gpus.iter().find(|gpu| is_about(&finding.subject, gpu));
+            if let Some(gpu) = gpu {
+                entry.address.clone_from(&gpu.pci_address);
+            }
             if entry.raised.is_none() && entry.bad >= row.raise {
                 entry.raised = Some(at);
                 entry.raises.push(at);
@@ -127,6 +133,7 @@ impl Fold {
             }
             match absent(entry, row, sight) {
                 Absence::NotLookedAt => return true,
+                Absence::NotYet if sight.early => return true,
                 Absence::Gone(why) => {
                     entry.bad = 0;
                     entry.good = entry.good.saturating_add(1);
@@ -273,8 +280,9 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
     {
         // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over. A GPU that was
         // faulty and did not come back from the boot that was recommended is not one that was taken out, unless as many are
-        // there as somebody expects.
-        let meant = sight.counted || entry.finding.severity != Severity::Error;
+        // there as somebody expects, or another is in its place.
+        let replaced = entry.address.as_ref().is_some_and(|address| address != gpu && sight.there.contains(address));
+        let meant = sight.counted || replaced || entry.finding.severity != Severity::Error;
         let gone = booted && sight.complete && meant && !sight.there.contains(gpu);
         return if gone {
             Absence::Gone("it is not in the machine any more since the node was booted".to_owned())
@@ -290,7 +298,7 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
                 .min(DOUBLINGS);
             let needed = needed.saturating_mul(1 << again);
             let seen = entry.good.saturating_add(1);
-            (seen >= needed).then(|| format!("{seen} observation(s) in a row did not find it"))
+            (seen >= needed && (needed <= 1 || !sight.early)).then(|| format!("{seen} observation(s) in a row did not find it"))
         }
         // Of what the kernel's log told and no other check: an ECC counter is not withdrawn by a word.
         Clear::Driver

@@ -45,6 +45,12 @@ pub(crate) struct Memory {
     /// Until when XIDs are past, by a GPU's names or `*`.
     #[serde(default)]
     pub(super) forgiven: BTreeMap<String, Timestamp>,
+    /// Up to which record of this boot's kernel log XIDs are past, by the same names.
+    #[serde(default)]
+    pub(super) forgiven_records: BTreeMap<String, u64>,
+    /// The newest record with an XID that was known when the last pass was judged.
+    #[serde(default)]
+    pub(super) passed_record: Option<u64>,
     /// The next transition's number.
     #[serde(default)]
     pub(super) sequence: u64,
@@ -78,6 +84,9 @@ pub(super) struct Entry {
     /// Whether its GPU has been reset since.
     #[serde(default)]
     pub(super) reset: bool,
+    /// Where its GPU was when it was last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<String>,
     /// Who held its GPU when it began to hold, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) held_by: Option<String>,
@@ -107,7 +116,18 @@ impl Memory {
             || self.actions != written.actions
             || self.remapping != written.remapping
             || self.forgiven != written.forgiven
+            || self.forgiven_records != written.forgiven_records
+            || self.has_passed_since(written)
             || held(self) != held(written)
+    }
+    /// Whether a pass was made after the newest finding began to hold, of which `written` does not know: after a `kill -9` it tells that
+    /// the finding came before whatever was done in the meantime.
+    fn has_passed_since(&self, written: &Self) -> bool {
+        let newest = self.entries.iter().filter_map(|entry| entry.raised).max();
+        newest.is_some_and(|newest| {
+            let after = |passed: Option<Timestamp>| passed.is_some_and(|passed| passed > newest);
+            after(self.passed) && !after(written.passed)
+        })
     }
 }
 

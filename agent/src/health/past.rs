@@ -1,9 +1,10 @@
 //! What is past: XIDs from before the driver was loaded again or a GPU was reset. Part of [`Fold`]; pure like it.
 
+use super::memory::Memory;
 use super::{Era, Fold};
 use bedplate_protocol::NodeFacts;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Recovery actions whose end is a reset or more: reset, reboot, drain and reset, bus reset, system reboot
 /// (`nvmlDeviceGpuRecoveryAction_t`, nvml.h). The end of a peer-to-peer drain is none.
@@ -13,9 +14,17 @@ const ALL: &str = "*";
 
 impl Fold {
     /// Looks at a pass for signs of a driver that was loaded again and of GPUs that were reset; those GPUs, by UUID and
-    /// address. Both happened after the pass before this one, so what is older than that is past.
-    pub(crate) fn forgive(&mut self, at: Timestamp, facts: &NodeFacts, era: &Era) -> BTreeSet<String> {
+    /// address. Both happened after the pass before this one, so what is older than that is past. `record` is the newest record of
+    /// this boot's kernel log with an XID: records have an order that no clock can change.
+    pub(crate) fn forgive(
+        &mut self,
+        at: Timestamp,
+        facts: &NodeFacts,
+        era: &Era,
+        record: Option<u64>,
+    ) -> BTreeSet<String> {
         let memory = &mut self.memory;
+        let mut record_before = std::mem::replace(&mut memory.passed_record, record);
         // A clock that was set back since says nothing of what came before what: then nothing is past, and what was called so
         // until a time that has yet to come is past no longer than until now, or the next XID would be hidden until then.
         let before = memory.passed.replace(at).filter(|before| *before <= at);
@@ -24,6 +33,8 @@ impl Fold {
         }
         if memory.era.boot_id != era.boot_id {
             memory.forgiven.clear();
+            memory.forgiven_records.clear();
+            record_before = None;
             memory.actions.clear();
             memory.remapping.clear();
             memory.driver = None;
@@ -31,8 +42,10 @@ impl Fold {
         let loaded = era
             .driver
             .is_some_and(|now| memory.driver.replace(now).is_some_and(|then| then != now));
-        if let (true, Some(before)) = (loaded, before) {
-            memory.forgiven.insert(ALL.to_owned(), before);
+        if loaded {
+            memory.forgiven.extend(before.map(|before| (ALL.to_owned(), before)));
+            let records = record_before.map(|record| (ALL.to_owned(), record));
+            memory.forgiven_records.extend(records);
         }
         let mut reset = BTreeSet::new();
         for gpu in &facts.nvml.gpus {
@@ -58,11 +71,24 @@ impl Fold {
         if let Some(before) = before {
             memory.forgiven.extend(reset.iter().map(|name| (name.clone(), before)));
         }
+        if let Some(record) = record_before {
+            let records = reset.iter().map(|name| (name.clone(), record));
+            memory.forgiven_records.extend(records);
+        }
         reset
     }
 
-    /// Until when XIDs are past, by a GPU's UUID or address, or `*` for all.
-    pub(crate) fn forgiven(&self) -> &BTreeMap<String, Timestamp> {
-        &self.memory.forgiven
+    /// Whether the driver was loaded again or the GPU with these names reset since something was told `at` this time, in this record of
+    /// the kernel's log if it was there.
+    pub(crate) fn is_past(&self, at: Timestamp, record: Option<u64>, names: [Option<&str>; 2]) -> bool {
+        let Memory {
+            forgiven,
+            forgiven_records,
+            ..
+        } = &self.memory;
+        names.into_iter().flatten().chain([ALL]).any(|name| {
+            let told = record.zip(forgiven_records.get(name));
+            told.is_some_and(|(record, until)| record <= *until) || forgiven.get(name).is_some_and(|until| at <= *until)
+        })
     }
 }

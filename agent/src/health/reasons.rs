@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Sense {
-    /// The host's files.
+    /// What each pass reads of the host.
     Host,
+    /// What is read of the host once a minute: disks, units, packages.
+    WholeHost,
     /// Whether NVML answers.
     Nvml,
     /// The GPUs, by an NVML that answered to the end.

@@ -30,6 +30,8 @@ pub(crate) struct Sight {
     pub(crate) reset: BTreeSet<String>,
     /// GPUs of which the driver has said since their XIDs that nothing is to be done, the same way.
     pub(crate) withdrawn: BTreeSet<String>,
+    /// Whether it was made so soon after another that both are one where several in a row are asked for.
+    pub(crate) early: bool,
     /// Whether as many GPUs are there as somebody expects.
     pub(crate) counted: bool,
     /// Whether what was looked at is a GPU that the list of GPUs no longer changes by: false while NVML did not answer.

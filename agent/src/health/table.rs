@@ -52,6 +52,7 @@ pub(crate) fn markdown() -> String {
 fn sense(sense: Sense) -> &'static str {
     match sense {
         Sense::Host => "the host's files",
+        Sense::WholeHost => "the host once a minute",
         Sense::Nvml => "NVML's answer",
         Sense::Gpu => "the GPUs, through NVML",
         Sense::KernelLog => "the kernel's log",

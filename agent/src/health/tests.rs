@@ -68,11 +68,12 @@ fn whole() -> Sight {
     let names = || BTreeSet::from([UUID.to_owned(), "0000:18:00.0".to_owned(), "gpu-0".to_owned()]);
     Sight {
         era: era("a", 1),
-        senses: BTreeSet::from([Sense::Host, Sense::Nvml, Sense::Gpu, Sense::KernelLog]),
+        senses: BTreeSet::from([Sense::Host, Sense::WholeHost, Sense::Nvml, Sense::Gpu, Sense::KernelLog]),
         read: names(),
         there: names(),
         reset: BTreeSet::new(),
         withdrawn: BTreeSet::new(),
+        early: false,
         counted: false,
         complete: true,
     }

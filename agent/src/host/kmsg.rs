@@ -55,6 +55,7 @@ pub(crate) struct Kmsg {
     buffer: Box<[u8; RECORD_MAX]>,
     following: Option<u64>,
     lost: u64,
+    caught_up: bool,
 }
 
 impl Kmsg {
@@ -84,6 +85,7 @@ impl Kmsg {
             buffer: Box::new([0; RECORD_MAX]),
             following: None,
             lost: 0,
+            caught_up: false,
         }
     }
 
@@ -110,6 +112,7 @@ impl Kmsg {
                 Err(error) => match Errno::from_io_error(&error) {
                     // Woken for nothing counts as well, or a file that always says it has something would be asked for ever.
                     Some(Errno::AGAIN) => {
+                        self.caught_up = true;
                         if !self.wait(deadline)? {
                             return Ok(None);
                         }
@@ -128,6 +131,18 @@ impl Kmsg {
     /// How many records were overwritten before they were read, since this was opened.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// When a record that this has just given was written. One that came while it was waited for was written now. What the log had before
+    /// bears the scheduler's clock, which no time server corrects ("sched_clock() and CLOCK_MONOTONIC can drift apart frequency wise pretty
+    /// bad", T. Gleixner on linux-kernel, 2017-11-14): after weeks it may be wrong by seconds, and what is older than a reset would be
+    /// called newer, or the other way round.
+    pub(crate) fn written(&self, record: &Record) -> Timestamp {
+        if self.caught_up {
+            Timestamp::now()
+        } else {
+            at(record.monotonic)
+        }
     }
 
     /// Sleeps until the kernel says that there is something to read; false when the time is over.
@@ -154,9 +169,9 @@ impl Kmsg {
     }
 }
 
-/// When a record was written. The kernel's log has the monotonic clock, which stops while the machine sleeps and is never
-/// set, so this is right as long as the wall clock is right now and the machine has not slept since.
-pub(crate) fn at(monotonic: Duration) -> Timestamp {
+/// When a record with this time was written: nearly the monotonic clock's, which stops while the machine sleeps and is never set, so this
+/// is right as long as the wall clock is right now and the machine has not slept since.
+fn at(monotonic: Duration) -> Timestamp {
     let clock = rustix::time::clock_gettime(ClockId::Monotonic);
     let now = Duration::try_from(clock).unwrap_or_default();
     let wall = Timestamp::now();

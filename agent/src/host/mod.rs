@@ -8,7 +8,7 @@ mod cgroup;
 mod disks;
 mod efivars;
 pub(crate) mod kmsg;
-mod kubelet;
+pub(crate) mod kubelet;
 mod modinfo;
 mod modprobe;
 mod mounts;

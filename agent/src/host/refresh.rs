@@ -29,8 +29,9 @@ impl Refresh {
         }
     }
 
-    /// One look, with what NVML said before it; `closely` reads everything, however lately it was read.
-    pub(crate) fn look(&mut self, nvml: NvmlFacts, closely: bool) -> NodeFacts {
+    /// One look, with what NVML said before it, and whether everything was read for it; `closely` reads everything, however lately it was
+    /// read.
+    pub(crate) fn look(&mut self, nvml: NvmlFacts, closely: bool) -> (NodeFacts, bool) {
         let now = Instant::now();
         let tree = Tree::new(&self.root);
         match &mut self.last {
@@ -47,7 +48,7 @@ impl Refresh {
                     .unreadable
                     .extend(more.filter(|line| !facts.unreadable.contains(line)));
                 again.nvml = nvml;
-                again
+                (again, false)
             }
             last => {
                 let facts = read_tree(tree, nvml);
@@ -61,7 +62,7 @@ impl Refresh {
                     gpus: Vec::new(),
                 };
                 *last = Some((now, kept));
-                facts
+                (facts, true)
             }
         }
     }

@@ -65,8 +65,10 @@ fn ask() -> Result<String, AskError> {
         let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
     });
     let Ok(text) = answer.recv_timeout(DEADLINE) else {
-        // It only reads; ending it loses nothing. A failure means that it has ended already.
+        // It only reads; ending it loses nothing. A failure means that it has ended already. Waited for aside: one that cannot be
+        // killed must not hold this up, and one that is not waited for stays in the table of processes.
         let _ = child.kill();
+        std::thread::spawn(move || child.wait());
         return Err(AskError::Late);
     };
     let status = child.wait().map_err(AskError::Wait)?;

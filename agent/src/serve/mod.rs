@@ -21,6 +21,7 @@ use settings::SettingsError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,7 +34,7 @@ pub(crate) fn exposition_of(state: &State) -> String {
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ServeError {
+enum ServeError {
     /// The settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -47,8 +48,34 @@ pub(crate) enum ServeError {
     },
 }
 
+/// Before a port that could not be opened is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Answers until nobody makes states any more. What keeps it from that is told and tried again, for a port that is taken and a
+/// certificate that is late must not keep anybody from looking at the GPUs; `tell` has nothing once it serves.
+pub(crate) async fn run(
+    serve: Serve,
+    listen: SocketAddr,
+    states: watch::Receiver<Arc<State>>,
+    published: Option<watch::Receiver<Published>>,
+    tell: impl Fn(Option<String>),
+) {
+    loop {
+        match Server::open(&serve, listen, states.clone(), published.clone()).await {
+            Ok(server) => {
+                tell(None);
+                return server.answer().await;
+            }
+            Err(error) => {
+                tell(Some(error.to_string()));
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
 /// An open port that answers nobody yet.
-pub(crate) struct Server {
+struct Server {
     listener: TcpListener,
     acceptor: Option<Acceptor>,
     shared: Arc<Shared>,
@@ -56,9 +83,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Checks the settings and opens the port, so that a mistake is told before the daemon calls itself started. `published` where
-    /// there is a cluster to publish to.
-    pub(crate) async fn open(
+    /// Checks the settings and opens the port. `published` where there is a cluster to publish to.
+    async fn open(
         serve: &Serve,
         listen: SocketAddr,
         states: watch::Receiver<Arc<State>>,
@@ -85,7 +111,7 @@ impl Server {
     }
 
     /// Answers until nobody makes states any more.
-    pub(crate) async fn answer(self) {
+    async fn answer(self) {
         tokio::select! {
             never = listener::accept(self.listener, self.acceptor, Arc::clone(&self.shared)) => match never {},
             () = route::watch_turns(&self.shared, self.states) => {}

@@ -176,6 +176,11 @@ impl Ledger {
         events
     }
 
+    /// The newest record of this boot's kernel log that is counted here.
+    pub(crate) fn newest_record(&self) -> Option<u64> {
+        self.entries.iter().filter_map(|entry| entry.sequence).max()
+    }
+
     /// Incidents whose count was forgotten for want of room.
     #[cfg(test)]
     fn forgotten(&self) -> u64 {

@@ -59,7 +59,7 @@ fn counted_once(text: String) {
         text,
     };
     let (mut reader, mut ledger) = (Reader::default(), Ledger::new("boot"));
-    let events = reader.read(&record, |_| Timestamp::UNIX_EPOCH);
+    let events = reader.read(&record, Timestamp::UNIX_EPOCH);
     assert!(events.len() <= lines);
     for event in &events {
         assert!(event.line.len() <= super::XidEvent::LINE);

@@ -22,7 +22,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// The events of one record, in their order. `at` is when it was written.
-    pub(super) fn read(&mut self, record: &Record, at: impl Fn(Duration) -> Timestamp) -> Vec<XidEvent> {
+    pub(super) fn read(&mut self, record: &Record, at: Timestamp) -> Vec<XidEvent> {
         // The whole record must be the driver's: a later line of another's could hold what a user chose.
         if !record.is_kernel() || !record.text.trim_start().starts_with("NVRM:") {
             return Vec::new();
@@ -59,7 +59,7 @@ impl Reader {
                 } => (pci_address, Xid::Number(number), recovery, nvlink5),
             };
             events.push(XidEvent {
-                at: at(record.monotonic),
+                at,
                 source: Source::KernelLog,
                 sequence: Some(record.sequence),
                 uuid: pci_address
@@ -91,8 +91,8 @@ mod tests {
 
     fn read(records: &[Record]) -> Vec<XidEvent> {
         let mut reader = Reader::default();
-        let at = |monotonic: Duration| Timestamp::from_second(1_000_000).unwrap() + monotonic;
-        records.iter().flat_map(|record| reader.read(record, at)).collect()
+        let at = |record: &Record| Timestamp::from_second(1_000_000).unwrap() + record.monotonic;
+        records.iter().flat_map(|record| reader.read(record, at(record))).collect()
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         let mut reader = Reader::default();
         for number in 0..2000_u64 {
             let line = format!("NVRM: GPU at PCI:{number:04x}:03:00: GPU-b850f46d-d5ea-c752-ddf3-c4453e44d3f7");
-            reader.read(&record(number, 0, &line), |_| Timestamp::UNIX_EPOCH);
+            reader.read(&record(number, 0, &line), Timestamp::UNIX_EPOCH);
         }
         assert_eq!(reader.uuids.len(), GPUS);
     }

@@ -4,7 +4,7 @@
 use super::event::XidEvent;
 use super::ledger::Ledger;
 use super::reader::Reader;
-use crate::host::kmsg::{self, Kmsg, KmsgError};
+use crate::host::kmsg::{Kmsg, KmsgError};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -50,7 +50,8 @@ impl Watch {
         let Some(record) = self.log.next(timeout)? else {
             return Ok(Step::Nothing);
         };
-        self.found.extend(self.reader.read(&record, kmsg::at));
+        let written = self.log.written(&record);
+        self.found.extend(self.reader.read(&record, written));
         Ok(Step::Record)
     }
 }

@@ -201,12 +201,19 @@ fn a_link_that_is_down_counts_where_its_twin_has_it_up() {
     assert_eq!(found(&switched), (Health::Problem, vec!["nvlink-inactive".into()]));
     let mut dead_switch = with(&[true, false], &[true, false]);
     add_switch(&mut dead_switch, "active");
-    let both = vec!["nvlink-inactive".to_owned(); 2];
+    let both = |code: &str| vec![code.to_owned(); 2];
     assert_eq!(
         found(&dead_switch),
-        (Health::Problem, both),
-        "the same link of every GPU"
+        (Health::Healthy, both("nvlink-unbridged")),
+        "the same link of every GPU: a dead switch, or one that this machine was not given"
     );
+    let mut none_up = with(&[false, false], &[false, false]);
+    add_switch(&mut none_up, "active");
+    assert_eq!(found(&none_up), (Health::Problem, both("nvlink-inactive")));
+    for gpu in &mut none_up.nvml.gpus {
+        gpu.mig_enabled = Some(true);
+    }
+    assert!(!found(&none_up).1.contains(&"nvlink-inactive".to_owned()), "MIG trains them off");
     let mut unmanaged = with(&[false, false], &[false, false]);
     add_switch(&mut unmanaged, "failed");
     let manager = vec!["fabric-manager-inactive".to_owned()];
@@ -242,6 +249,9 @@ fn a_machine_with_switches_needs_its_fabric_manager() {
     });
     expect(Health::Problem, &["fabric-manager-inactive"], |facts| {
         add_switch(facts, "not installed");
+    });
+    expect(Health::Problem, &["fabric-manager-inactive"], |facts| {
+        add_switch(facts, "activating");
     });
 }
 

@@ -141,6 +141,17 @@ fn a_process_is_stuck_when_it_is_the_same_one_for_two_minutes() {
         facts.blocked_processes = vec![loader];
     };
     assert_eq!(passes(13, elsewhere), found(Health::Healthy, &["process-blocked-now"]));
+    let unseen = |_, facts: &mut NodeFacts| {
+        let python = BlockedProcess {
+            command: "python3".into(),
+            waits_in: Some("rwsem_down_write_slowpath".into()),
+            in_driver: None,
+            ..blocked(1)
+        };
+        facts.blocked_processes = vec![python];
+    };
+    assert_eq!(passes(12, unseen), found(Health::Healthy, &["process-blocked-now"]));
+    assert_eq!(passes(13, unseen), found(Health::Unknown, &["process-blocked-unseen"]));
 }
 
 #[test]
@@ -153,6 +164,17 @@ fn a_library_that_was_replaced_since_the_start_is_named() {
     };
     assert_eq!(passes(1, upgraded), found(Health::Healthy, &[]));
     assert_eq!(passes(2, upgraded), found(Health::Healthy, &["nvidia-library-changed"]));
+}
+
+#[test]
+fn passes_that_are_far_apart_are_enough_for_what_asks_for_several() {
+    let mut history = History::default();
+    let mut facts = healthy(1);
+    for hour in 0..20 {
+        facts.time.now = Timestamp::from_second(1_800_000_000 + hour * 3600).unwrap();
+        history.record(&facts);
+    }
+    assert_eq!(history.samples.len(), 6);
 }
 
 #[test]

@@ -1,20 +1,27 @@
 //! What passes and the kernel's log become: a verdict of the checks, folded with all before it. Called by
 //! [`super::Observer::run`] only.
 
-use super::{Answered, Observer, Pass};
+use super::{Answered, LastPass, Observer, Pass};
 use crate::checks;
-use crate::health::{Era, Fold, Sense, Sight, Status};
+use crate::health::{Fold, Sense, Sight, Status};
 use bedplate_protocol::facts::NvmlStatus;
 use bedplate_protocol::{Health, NodeFacts, Verdict};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Observer {
     /// A pass has ended.
-    pub(super) fn passed(&mut self, facts: NodeFacts, era: Era, took: Duration) {
+    pub(super) fn passed(&mut self, pass: LastPass) {
+        let LastPass {
+            facts,
+            era,
+            took,
+            whole,
+            early,
+        } = pass;
         let now = self.clock.now();
         let at = now.at;
         self.xids.learn(&facts);
-        let reset = self.fold.forgive(at, &facts, &era);
+        let reset = self.fold.forgive(at, &facts, &era, self.xids.newest_record());
         let verdict = self.verdict(&facts);
         let nothing_there = facts.gpus_on_pci().is_empty() && verdict.health == Health::Healthy;
         let mut sight = Sight::of_pass(&facts, nothing_there)
@@ -23,6 +30,10 @@ impl Observer {
         if self.xids.log().reads(Instant::now()) {
             sight = sight.and(Sense::KernelLog);
         }
+        if whole {
+            sight = sight.and(Sense::WholeHost);
+        }
+        sight.early = early;
         sight.reset = reset;
         let expected = self.config.expect.as_ref().and_then(|expect| expect.gpus);
         let on_pci = facts.gpus_on_pci().len();
@@ -64,8 +75,8 @@ impl Observer {
 
     /// What the checks say of these facts, and what the observer itself has to say of the log.
     fn verdict(&mut self, facts: &NodeFacts) -> Verdict {
-        self.history.xids = self.xids.present(self.fold.forgiven());
-        self.history.nvml_events = self.xids.told(self.fold.forgiven());
+        self.history.xids = self.xids.present(&self.fold);
+        self.history.nvml_events = self.xids.told(&self.fold);
         let heard = Instant::now();
         self.history.kernel_log_unreadable = self.xids.log().trouble(heard);
         self.history.kernel_log_lost = self.xids.log().lost_lately(heard);

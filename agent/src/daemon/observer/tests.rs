@@ -81,15 +81,17 @@ impl Running {
             }],
             ..facts.nvml
         };
-        let report = Report::Pass {
-            facts: Box::new(facts),
+        let pass = LastPass {
+            facts,
             era: Era {
                 boot_id: boot_id.to_owned(),
                 driver: Some(driver),
             },
             took: Duration::ZERO,
+            whole: true,
+            early: false,
         };
-        self.reports.send(report).unwrap();
+        self.reports.send(Report::Pass(Box::new(pass))).unwrap();
         self.until("the pass is taken in", |state| state.last_pass != before);
     }
 

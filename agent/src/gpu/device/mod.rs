@@ -149,6 +149,7 @@ impl Known {
             pcie_max_width: old.pcie_max_width,
             temperature_slowdown_celsius: old.temperature_slowdown_celsius,
             temperature_shutdown_celsius: old.temperature_shutdown_celsius,
+            memory_temperature_max_celsius: old.memory_temperature_max_celsius,
             inforom_valid: old.inforom_valid,
             ..GpuFacts::default()
         };

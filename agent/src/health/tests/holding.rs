@@ -176,3 +176,60 @@ fn a_lookless_repetition_is_no_second_observation() {
         "a warning is no condition"
     );
 }
+
+#[test]
+fn passes_on_one_anothers_heels_are_one_where_several_are_asked_for() {
+    let mut fold = fold();
+    let early = Sight { early: true, ..whole() };
+    let found = || verdict(vec![finding("mig-without-devices")]);
+    assert_eq!(fold.observe(now(0), &found(), &whole()), []);
+    for second in 1..5 {
+        assert_eq!(fold.observe(now(second), &found(), &early), [], "{second}");
+    }
+    assert_eq!(fold.observe(now(10), &found(), &whole()), []);
+    assert_eq!(fold.observe(now(20), &found(), &whole()).len(), 1, "the third");
+    let ecc = || verdict(vec![finding("gpu-reset-required")]);
+    assert_eq!(fold.observe(now(21), &ecc(), &early).len(), 2, "what one look tells is told at once, and ends at once");
+    assert_eq!(fold.observe(now(22), &verdict(vec![]), &early), []);
+    assert_eq!(fold.observe(now(30), &verdict(vec![]), &whole()), []);
+    assert_eq!(fold.observe(now(31), &verdict(vec![]), &early), []);
+    assert_eq!(fold.observe(now(40), &verdict(vec![]), &whole()).len(), 1);
+}
+
+#[test]
+fn what_is_read_once_a_minute_counts_once_a_minute() {
+    let mut fold = fold();
+    let minute = whole();
+    let mut between = whole();
+    between.senses.remove(&Sense::WholeHost);
+    let found = || verdict(vec![finding("dpkg-interrupted")]);
+    assert_eq!(fold.observe(now(0), &found(), &minute), []);
+    for second in [10, 20, 30, 40, 50] {
+        assert_eq!(fold.observe(now(second), &found(), &between), [], "a copy of one reading");
+    }
+    assert_eq!(fold.observe(now(60), &found(), &minute).len(), 1);
+    assert_eq!(fold.observe(now(70), &found(), &between), []);
+    assert_eq!(fold.observe(now(120), &verdict(vec![]), &minute).len(), 1);
+}
+
+#[test]
+fn a_faulty_gpu_with_another_in_its_place_after_a_boot_is_gone() {
+    for (there, gone) in [("GPU-another", 1), ("nothing", 0)] {
+        let mut fold = fold();
+        fold.observe(now(0), &verdict(vec![]), &whole());
+        fold.observe(now(5), &verdict(vec![finding("gpu-lost")]), &whole());
+        let mut names = BTreeSet::from([there.to_owned()]);
+        if there != "nothing" {
+            names.insert("0000:18:00.0".to_owned());
+        }
+        let booted = Sight {
+            era: era("b", 1),
+            read: names.clone(),
+            there: names,
+            ..whole()
+        };
+        let mut verdict = verdict(vec![]);
+        verdict.gpus.iter_mut().for_each(|gpu| gpu.uuid = Some(there.to_owned()));
+        assert_eq!(fold.observe(now(100), &verdict, &booted).len(), gone, "{there}");
+    }
+}

@@ -31,6 +31,19 @@ fn records_come_one_by_one_and_an_empty_log_ends_the_wait_in_time() {
 }
 
 #[test]
+fn a_record_that_was_waited_for_was_written_now_whatever_its_clock_says() {
+    let (mut kmsg, mut kernel) = log();
+    kernel.write_all(b"3,1,1000000,-;before").unwrap();
+    let before = kmsg.next(Duration::ZERO).unwrap().unwrap();
+    assert_eq!(kmsg.written(&before), at(Duration::from_secs(1)));
+    assert_eq!(kmsg.next(Duration::ZERO).unwrap(), None);
+    kernel.write_all(b"3,2,1000000,-;after").unwrap();
+    let after = kmsg.next(Duration::ZERO).unwrap().unwrap();
+    let age = Timestamp::now().duration_since(kmsg.written(&after));
+    assert!(age.as_secs() < 1, "{age}");
+}
+
+#[test]
 fn a_record_wakes_the_one_who_waits() {
     let (mut kmsg, mut kernel) = log();
     let waiting = std::thread::spawn(move || kmsg.next(Duration::from_mins(1)).unwrap().unwrap().text);

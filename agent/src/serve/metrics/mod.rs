@@ -65,4 +65,6 @@ fn flag(holds: bool) -> f64 {
 }
 
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 pub(super) mod tests;
