@@ -120,12 +120,15 @@ impl Worker {
         let mut gpus = Vec::new();
         loop {
             let mut line = self.line();
-            match line["line"].as_str() {
-                Some("gpu") => gpus.push(serde_json::from_value(line["gpu"].take()).expect("a GPU's facts")),
-                Some("done") => return gpus,
-                Some("system" | "event") => {}
-                _ => panic!("{line}"),
+            if line == "done" {
+                return gpus;
             }
+            if let Some(gpu) = line.get_mut("gpu") {
+                gpus.push(serde_json::from_value(gpu.take()).expect("a GPU's facts"));
+                continue;
+            }
+            let other = line.get("system").or_else(|| line.get("event"));
+            assert!(other.is_some(), "{line}");
         }
     }
 

@@ -210,7 +210,7 @@ fn an_xid_and_a_changed_recovery_action_are_told_at_once_between_passes() {
     let mut told = Vec::new();
     while told.len() < 2 {
         let line = worker.line();
-        assert_eq!(line["line"], "event", "{line}");
+        assert!(line.get("event").is_some(), "{line}");
         assert_eq!(line["event"]["uuid"].as_str(), gpu.uuid.as_deref());
         assert_eq!(line["event"]["pci_address"].as_str(), Some("0000:18:00.0"));
         told.push(line["event"]["kind"].clone());

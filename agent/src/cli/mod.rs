@@ -44,9 +44,13 @@ enum Verb {
 
 /// Parses the process's arguments and runs the verb.
 pub(crate) fn run() -> ExitCode {
-    // The process that owns NVML lives as long as the daemon, and has one form of command line: it needs none of what parses others.
+    // The daemon and its process that owns NVML live as long as the host is up, and are started with command lines of one form: they
+    // need none of what parses others, which would stay in their memory.
     if let Some(args) = nvml_worker::Args::given(std::env::args_os()) {
         return nvml_worker::run(&args);
+    }
+    if let Some(args) = run::Args::given(std::env::args_os()) {
+        return run::run(&args);
     }
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,

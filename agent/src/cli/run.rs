@@ -3,6 +3,7 @@
 use crate::daemon::{self, Config, ConfigError};
 use crate::exit::Exit;
 use crate::health;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +23,36 @@ pub(crate) struct Args {
     /// Only print the conditions and reasons that this agent knows, as docs/reasons.md has them
     #[arg(long, conflicts_with = "check_config")]
     reasons: bool,
+}
+
+impl Args {
+    /// Of a command line as the unit and the `DaemonSet` write it: `run --config FILE`, `run --config FILE --node-name NAME`, and
+    /// nothing else.
+    pub(crate) fn given(command_line: impl Iterator<Item = OsString>) -> Option<Self> {
+        let words: Vec<OsString> = command_line.skip(1).take(6).collect();
+        let (config, node_name) = match words.as_slice() {
+            [verb, option, config] if verb == "run" && option == "--config" => (config, None),
+            [verb, option, config, other, name] if verb == "run" && option == "--config" && other == "--node-name" => {
+                (config, Some(name.to_str()?.to_owned()))
+            }
+            _ => return None,
+        };
+        // An option where its value should be is a mistake, and the parser has the words for it.
+        if words
+            .iter()
+            .skip(2)
+            .step_by(2)
+            .any(|value| value.as_encoded_bytes().starts_with(b"-"))
+        {
+            return None;
+        }
+        Some(Self {
+            config: config.into(),
+            node_name,
+            check_config: false,
+            reasons: false,
+        })
+    }
 }
 
 /// 0 after SIGTERM or SIGINT, 78 when the configuration is wrong, 1 when the daemon could not go on.
@@ -60,6 +91,47 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Err(error) => {
             tracing::error!("{error}");
             Exit::Problem.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Whole {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_forms_that_are_taken_without_the_command_lines_parser_mean_what_they_mean_to_it() {
+        for line in [
+            "bedplate-agent run --config /etc/bedplate/agent.yaml",
+            "bedplate-agent run --config agent.yaml --node-name gpu-1",
+        ] {
+            let words = || line.split(' ').map(OsString::from);
+            let given = format!("{:?}", Args::given(words()).unwrap());
+            let parsed = Whole::try_parse_from(words().skip(1)).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(given, format!("{:?}", parsed.args), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_other_form_is_for_the_command_lines_parser() {
+        for other in [
+            "bedplate-agent run",
+            "bedplate-agent run --config",
+            "bedplate-agent run --config a --check-config",
+            "bedplate-agent run --config --check-config",
+            "bedplate-agent run --config a --node-name",
+            "bedplate-agent run --config a --node-name b --reasons",
+            "bedplate-agent check --config a",
+        ] {
+            let given = Args::given(other.split(' ').map(OsString::from));
+            assert!(given.is_none(), "{other}");
         }
     }
 }

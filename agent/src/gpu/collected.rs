@@ -23,13 +23,13 @@ impl Collected {
             Line::LibraryMissing { detail } => self.status = Some(NvmlStatus::LibraryMissing { detail }),
             Line::InitFailed { code, detail } => self.status = Some(NvmlStatus::InitFailed { code, detail }),
             Line::Done => self.status = Some(NvmlStatus::Ready),
-            Line::Gpu { gpu } => {
+            Line::Gpu(gpu) => {
                 if self.gpus.len() < MOST {
                     self.gpus.push(*gpu);
                 }
             }
             // Told to whom it concerns before it came here.
-            Line::Event { .. } => {}
+            Line::Event(_) => {}
             Line::System {
                 driver,
                 nvml,

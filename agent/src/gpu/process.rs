@@ -131,7 +131,7 @@ fn follow(socket: UnixStream, lines: &mpsc::Sender<Line>, events: &SyncSender<Ev
             Ok(_) => {}
         }
         match serde_json::from_slice(&text) {
-            Ok(Line::Event { event }) => {
+            Ok(Line::Event(event)) => {
                 // A full queue means that nobody hears; the kernel's log has the XID too.
                 let _ = events.try_send(event);
             }

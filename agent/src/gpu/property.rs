@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_driver_that_counts_four_billion_gpus_fills_no_memory() {
-        let line = json!({"line": "system", "driver": null, "nvml": null, "cuda": null, "gpus": u32::MAX});
+        let line = json!({"system": {"driver": null, "nvml": null, "cuda": null, "gpus": u32::MAX}});
         super::holds(line.to_string().as_bytes());
         super::holds(&[line.to_string(), PASS.repeat(500)].join("\n").into_bytes());
     }

@@ -106,7 +106,7 @@ fn wait(set: &EventSet, heard: &Mutex<Vec<Heard>>, output: &Mutex<Output>, over:
                 let event = event(raw, &heard);
                 drop(heard);
                 let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-                if output.write(&Line::Event { event }).is_err() {
+                if output.write(&Line::Event(event)).is_err() {
                     return;
                 }
             }

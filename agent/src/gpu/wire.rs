@@ -22,18 +22,16 @@ pub(super) enum Request {
 
 /// From the worker: a [`Line::Gpu`] without a copy of its values.
 #[derive(Debug, Serialize)]
-#[serde(tag = "line", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum BorrowedLine<'a> {
     /// As [`Line::Gpu`].
-    Gpu {
-        /// Its values.
-        gpu: &'a GpuFacts,
-    },
+    Gpu(&'a GpuFacts),
 }
 
-/// From the worker.
+/// From the worker. What kind of line it is stands in front, `{"gpu":{…}}`: of a kind that may stand anywhere in it, serde makes a copy
+/// of each value before it knows the type, and a second reader of every type, for what is read at each pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "line", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Line {
     /// The library could not be loaded; the last line.
     LibraryMissing {
@@ -59,15 +57,9 @@ pub(super) enum Line {
         gpus: u32,
     },
     /// One GPU, completely read.
-    Gpu {
-        /// Its values.
-        gpu: Box<GpuFacts>,
-    },
+    Gpu(Box<GpuFacts>),
     /// The pass is over.
     Done,
     /// Something happened, at any time.
-    Event {
-        /// What.
-        event: Event,
-    },
+    Event(Event),
 }

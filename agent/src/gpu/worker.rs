@@ -216,7 +216,7 @@ impl Session {
             {
                 watch.hear(device, gpu, page);
             }
-            lock(output).write(&BorrowedLine::Gpu { gpu })
+            lock(output).write(&BorrowedLine::Gpu(gpu))
         })?;
         if let Some(watch) = watch {
             watch.start(output);

@@ -45,6 +45,7 @@
 mod address;
 mod call;
 mod contradiction;
+mod document;
 mod error;
 mod event;
 mod fault;
@@ -54,6 +55,7 @@ mod memory;
 mod mig;
 mod series;
 mod telemetry;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -65,6 +67,7 @@ use serde::{Deserialize, Serialize};
 pub use address::PciAddress;
 pub use call::CallName;
 pub(crate) use contradiction::cuda_number;
+use document::{At, Node};
 pub use error::ScenarioError;
 pub use event::{Event, EventKind};
 pub use fault::{Forever, Hang, HangTime, InitFailure, Latency};
@@ -111,15 +114,22 @@ pub struct Scenario {
 impl Scenario {
     /// Reads a scenario from text. `path` is for error messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError::Syntax {
-            path: path.into(),
-            detail: error.to_string(),
-        })?;
+        let syntax = |mistake: typed::Mistake| {
+            let at = mistake.at.unwrap_or(At { line: 1, column: 1 });
+            ScenarioError::Syntax {
+                path: path.into(),
+                line: at.line,
+                column: at.column,
+                detail: mistake.words,
+            }
+        };
+        let document = Node::of(text).map_err(syntax)?;
+        let scenario: Self = typed::read(&document).map_err(syntax)?;
         match scenario.contradiction() {
             None => Ok(scenario),
             Some((place, detail)) => Err(ScenarioError::Invalid {
                 path: path.into(),
-                line: place.line(text),
+                line: place.line(&document),
                 detail,
             }),
         }

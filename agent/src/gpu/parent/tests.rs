@@ -20,8 +20,8 @@ fn playing(script: &str) -> (Worker, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script");
     let functions = r#"
-        system() { echo "{\"line\":\"system\",\"driver\":\"580.95.05\",\"nvml\":\"$$\",\"cuda\":null,\"gpus\":$1}" >&0; }
-        done_() { echo '{"line":"done"}' >&0; }
+        system() { echo "{\"system\":{\"driver\":\"580.95.05\",\"nvml\":\"$$\",\"cuda\":null,\"gpus\":$1}}" >&0; }
+        done_() { echo '"done"' >&0; }
         call() { printf '\001\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\024nvmlDeviceGetUUID(0)' | dd conv=notrunc of=/proc/self/fd/1 2>/dev/null; }
     "#;
     std::fs::write(&path, format!("{functions}\n{script}\n")).unwrap();
@@ -41,7 +41,7 @@ fn gpu(values: &str) -> String {
     let mut gpu = gpu.as_object().unwrap().clone();
     let values: serde_json::Map<String, serde_json::Value> = serde_json::from_str(values).unwrap();
     gpu.extend(values);
-    let line = serde_json::json!({"line": "gpu", "gpu": gpu});
+    let line = serde_json::json!({"gpu": gpu});
     format!("echo '{line}' >&0")
 }
 
@@ -220,7 +220,7 @@ fn a_worker_that_dies_says_how_and_where_and_the_next_pass_has_another() {
 #[test]
 fn an_event_is_heard_between_passes() {
     let _turn = turn();
-    let event = r#"{"line":"event","event":{"at":"2026-11-21T10:00:00Z","pci_address":"0000:18:00.0","uuid":null,"kind":{"xid":79},"gpu_instance":null,"compute_instance":null}}"#;
+    let event = r#"{"event":{"at":"2026-11-21T10:00:00Z","pci_address":"0000:18:00.0","uuid":null,"kind":{"xid":79},"gpu_instance":null,"compute_instance":null}}"#;
     let (mut worker, _folder) = playing(&format!(
         "read request; case $request in *'\"watch\":true'*) ;; *) exit 1;; esac; \
          echo 'NVRM: no line'; system 0; done_; echo 'no line' >&0; echo '{event}' >&0; read more"

@@ -29,8 +29,8 @@ pub(super) const UNKNOWN: u32 = bindings::nvmlReturn_enum_NVML_ERROR_UNKNOWN;
 pub(super) type Answer = Result<(), u32>;
 
 /// The answer as NVML's return code, after the time that the scenario gives the call. A panic must not cross into the client: it becomes
-/// `UNKNOWN`.
-pub(super) fn code(symbol: &str, work: impl FnOnce() -> Answer) -> u32 {
+/// `UNKNOWN`. The work is called through a pointer, as below: what surrounds it is there once, and not once for every exported function.
+pub(super) fn code(symbol: &str, work: &dyn Fn() -> Answer) -> u32 {
     let began = Instant::now();
     let whole = AssertUnwindSafe(|| {
         state::call(|| {
@@ -64,8 +64,8 @@ pub(super) fn known<T>(scenario: &Scenario, symbol: &str, out: &Out<T>) -> Answe
 }
 
 /// A call that names no GPU.
-pub(super) fn library(symbol: &str, work: impl FnOnce(&Current) -> Answer) -> u32 {
-    code(symbol, || {
+pub(super) fn library(symbol: &str, work: &dyn Fn(&Current) -> Answer) -> u32 {
+    code(symbol, &|| {
         state::hang(symbol, |scenario| scenario.hang.as_ref());
         if !state::is_initialised() {
             return Err(UNINITIALIZED);
@@ -78,24 +78,16 @@ pub(super) fn library(symbol: &str, work: impl FnOnce(&Current) -> Answer) -> u3
 }
 
 /// A call on a GPU. The handle of a MIG device is none of a GPU.
-pub(super) fn device(
-    symbol: &str,
-    handle: nvmlDevice_t,
-    work: impl FnOnce(&Current, usize, Board<'_>) -> Answer,
-) -> u32 {
-    either(symbol, handle, |scenario, target, board| match target {
+pub(super) fn device(symbol: &str, handle: nvmlDevice_t, work: &dyn Fn(&Current, usize, Board<'_>) -> Answer) -> u32 {
+    either(symbol, handle, &|scenario, target, board| match target {
         Target::Gpu(position) => work(scenario, position, board),
         Target::Mig(..) => Err(INVALID_ARGUMENT),
     })
 }
 
 /// A call on a GPU or on a MIG device; the board is the GPU's either way.
-pub(super) fn either(
-    symbol: &str,
-    handle: nvmlDevice_t,
-    work: impl FnOnce(&Current, Target, Board<'_>) -> Answer,
-) -> u32 {
-    code(symbol, || {
+pub(super) fn either(symbol: &str, handle: nvmlDevice_t, work: &dyn Fn(&Current, Target, Board<'_>) -> Answer) -> u32 {
+    code(symbol, &|| {
         if !state::is_initialised() {
             return Err(UNINITIALIZED);
         }

@@ -13,7 +13,7 @@ use crate::scenario::{PciAddress, Scenario};
 const DEV: &str = "/dev";
 
 fn count(symbol: &str, count: &Out<c_uint>) -> u32 {
-    library(symbol, |scenario| {
+    library(symbol, &|scenario| {
         count.put(c_uint::try_from(visible(scenario, Path::new(DEV)).len()).unwrap_or(c_uint::MAX))
     })
 }
@@ -28,7 +28,7 @@ fn give(scenario: &Scenario, target: Target, device: &Out<nvmlDevice_t>) -> Answ
 }
 
 fn find(symbol: &str, device: &Out<nvmlDevice_t>, wanted: impl Fn(Board<'_>) -> Option<Target>) -> u32 {
-    library(symbol, |scenario| {
+    library(symbol, &|scenario| {
         let found = visible(scenario, Path::new(DEV)).into_iter().find_map(|position| {
             let target = wanted(scenario.board(position)?)?;
             // The board knows its parts, not its place.
@@ -56,7 +56,7 @@ fn when(found: bool) -> Option<Target> {
 }
 
 fn by_index(symbol: &str, index: c_uint, device: &Out<nvmlDevice_t>) -> u32 {
-    library(symbol, |scenario| {
+    library(symbol, &|scenario| {
         let position = visible(scenario, Path::new(DEV))
             .get(index as usize)
             .copied()

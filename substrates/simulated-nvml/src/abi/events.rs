@@ -1,5 +1,6 @@
 //! Event sets.
 
+use std::cell::Cell;
 use std::ffi::{c_uint, c_ulonglong};
 use std::time::{Duration, Instant};
 
@@ -48,10 +49,10 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
     let mut changes = state::Changes::of_scenario();
     loop {
         changes.listen();
-        let mut nothing = false;
-        let code = library(symbol, |scenario| {
+        let nothing = Cell::new(false);
+        let code = library(symbol, &|scenario| {
             let Some(event) = state::next_event(set.addr(), scenario).map_err(|()| INVALID_ARGUMENT)? else {
-                nothing = true;
+                nothing.set(true);
                 return Ok(());
             };
             // Without MIG both instance ids are 0xFFFFFFFF (nvml.h).
@@ -63,7 +64,7 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
                 computeInstanceId: event.compute_instance.unwrap_or(c_uint::MAX),
             })
         });
-        if !nothing {
+        if !nothing.get() {
             return code;
         }
         let left = until.saturating_duration_since(Instant::now());
@@ -76,18 +77,18 @@ fn wait(symbol: &str, set: nvmlEventSet_t, data: &Out<nvmlEventData_t>, millisec
 
 export! {
     fn nvmlEventSetCreate(set: Out<nvmlEventSet_t>) {
-        library("nvmlEventSetCreate", |_| set.put(std::ptr::without_provenance_mut(state::create_set())))
+        library("nvmlEventSetCreate", &|_| set.put(std::ptr::without_provenance_mut(state::create_set())))
     }
     fn nvmlEventSetFree(set: nvmlEventSet_t) {
-        library("nvmlEventSetFree", |_| if state::free_set(set.addr()) { Ok(()) } else { Err(INVALID_ARGUMENT) })
+        library("nvmlEventSetFree", &|_| if state::free_set(set.addr()) { Ok(()) } else { Err(INVALID_ARGUMENT) })
     }
     fn nvmlEventSetWait(set: nvmlEventSet_t, data: Out<nvmlEventData_t>, milliseconds: c_uint) { wait("nvmlEventSetWait", set, &data, milliseconds) }
     fn nvmlEventSetWait_v2(set: nvmlEventSet_t, data: Out<nvmlEventData_t>, milliseconds: c_uint) { wait("nvmlEventSetWait_v2", set, &data, milliseconds) }
     fn nvmlDeviceGetSupportedEventTypes(gpu: nvmlDevice_t, types: Out<c_ulonglong>) {
-        device("nvmlDeviceGetSupportedEventTypes", gpu, |scenario, position, board| types.put(supported(scenario, position, board)))
+        device("nvmlDeviceGetSupportedEventTypes", gpu, &|scenario, position, board| types.put(supported(scenario, position, board)))
     }
     fn nvmlDeviceRegisterEvents(gpu: nvmlDevice_t, types: c_ulonglong, set: nvmlEventSet_t) {
-        let code = device("nvmlDeviceRegisterEvents", gpu, |scenario, position, board| {
+        let code = device("nvmlDeviceRegisterEvents", gpu, &|scenario, position, board| {
             if types & !supported(scenario, position, board) != 0 {
                 return Err(NOT_SUPPORTED);
             }

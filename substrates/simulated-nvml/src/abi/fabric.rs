@@ -21,7 +21,7 @@ fn bytes<const N: usize>(text: &str) -> [c_uchar; N] {
 
 export! {
     fn nvmlDeviceGetGpuFabricInfo(gpu: nvmlDevice_t, info: Out<nvmlGpuFabricInfo_t>) {
-        device("nvmlDeviceGetGpuFabricInfo", gpu, |_, _, board| {
+        device("nvmlDeviceGetGpuFabricInfo", gpu, &|_, _, board| {
             let fabric = board.gpu.fabric.as_ref().ok_or(NOT_SUPPORTED)?;
             info.put(nvmlGpuFabricInfo_t {
                 clusterUuid: fabric.cluster().unwrap_or_default(),
@@ -32,7 +32,7 @@ export! {
         })
     }
     fn nvmlDeviceGetGpuFabricInfoV(gpu: nvmlDevice_t, info: Out<nvmlGpuFabricInfo_v3_t>) {
-        device("nvmlDeviceGetGpuFabricInfoV", gpu, |scenario, _, board| {
+        device("nvmlDeviceGetGpuFabricInfoV", gpu, &|scenario, _, board| {
             known(scenario, "nvmlDeviceGetGpuFabricInfoV", &info)?;
             let version = info.version()?;
             if version != version_word::<nvmlGpuFabricInfo_v3_t>(3) && version != version_word::<nvmlGpuFabricInfo_v2_t>(2) {
@@ -62,7 +62,7 @@ export! {
         })
     }
     fn nvmlDeviceGetPlatformInfo(gpu: nvmlDevice_t, info: Out<nvmlPlatformInfo_v2_t>) {
-        device("nvmlDeviceGetPlatformInfo", gpu, |_, _, board| {
+        device("nvmlDeviceGetPlatformInfo", gpu, &|_, _, board| {
             let version = info.version()?;
             let first = version_word::<nvmlPlatformInfo_v1_t>(1);
             if version != first && version != version_word::<nvmlPlatformInfo_v2_t>(2) {
@@ -95,11 +95,11 @@ export! {
         })
     }
     fn nvmlDeviceGetModuleId(gpu: nvmlDevice_t, id: Out<c_uint>) {
-        device("nvmlDeviceGetModuleId", gpu, |_, _, board| id.put_known(board.gpu.module_id))
+        device("nvmlDeviceGetModuleId", gpu, &|_, _, board| id.put_known(board.gpu.module_id))
     }
-    fn nvmlDeviceGetAddressingMode(gpu: nvmlDevice_t, _mode: Out<c_void>) { device("nvmlDeviceGetAddressingMode", gpu, |_, _, _| Err(NOT_SUPPORTED)) }
+    fn nvmlDeviceGetAddressingMode(gpu: nvmlDevice_t, _mode: Out<c_void>) { device("nvmlDeviceGetAddressingMode", gpu, &|_, _, _| Err(NOT_SUPPORTED)) }
     fn nvmlDeviceGetTopologyCommonAncestor(gpu: nvmlDevice_t, _other: nvmlDevice_t, level: Out<c_uint>) {
         // A simulated host has one NUMA node.
-        device("nvmlDeviceGetTopologyCommonAncestor", gpu, |_, _, _| level.put(SAME_NUMA_NODE))
+        device("nvmlDeviceGetTopologyCommonAncestor", gpu, &|_, _, _| level.put(SAME_NUMA_NODE))
     }
 }

@@ -113,7 +113,7 @@ fn known(field: u32, board: Board<'_>) -> Option<Value> {
 
 export! {
     fn nvmlDeviceGetFieldValues(gpu: nvmlDevice_t, count: c_int, values: Out<nvmlFieldValue_t>) {
-        device("nvmlDeviceGetFieldValues", gpu, |_, _, board| {
+        device("nvmlDeviceGetFieldValues", gpu, &|_, _, board| {
             let count = usize::try_from(count).map_err(|_| INVALID_ARGUMENT)?;
             // "CPU Timestamp of this value in microseconds since 1970" (nvml.h).
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));

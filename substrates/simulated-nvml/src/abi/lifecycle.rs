@@ -8,7 +8,7 @@ use crate::scenario::cuda_number;
 use crate::state;
 
 fn initialise(symbol: &str) -> u32 {
-    code(symbol, || {
+    code(symbol, &|| {
         state::hang(symbol, |scenario| scenario.hang.as_ref());
         let scenario = state::scenario().ok_or(DRIVER_NOT_LOADED)?;
         match scenario.init {
@@ -25,19 +25,19 @@ export! {
     fn nvmlInit() { initialise("nvmlInit") }
     fn nvmlInit_v2() { initialise("nvmlInit_v2") }
     fn nvmlInitWithFlags(_flags: c_uint) { initialise("nvmlInitWithFlags") }
-    fn nvmlShutdown() { code("nvmlShutdown", || if state::shut_down() { Ok(()) } else { Err(UNINITIALIZED) }) }
+    fn nvmlShutdown() { code("nvmlShutdown", &|| if state::shut_down() { Ok(()) } else { Err(UNINITIALIZED) }) }
     fn nvmlSystemGetDriverVersion(version: Out<c_char>, length: c_uint) {
-        library("nvmlSystemGetDriverVersion", |scenario| version.put_text(length, &scenario.driver_version))
+        library("nvmlSystemGetDriverVersion", &|scenario| version.put_text(length, &scenario.driver_version))
     }
     fn nvmlSystemGetNVMLVersion(version: Out<c_char>, length: c_uint) {
-        library("nvmlSystemGetNVMLVersion", |scenario| version.put_text(length, &scenario.nvml_version))
+        library("nvmlSystemGetNVMLVersion", &|scenario| version.put_text(length, &scenario.nvml_version))
     }
     fn nvmlSystemGetCudaDriverVersion(version: Out<c_int>) { cuda("nvmlSystemGetCudaDriverVersion", &version) }
     fn nvmlSystemGetCudaDriverVersion_v2(version: Out<c_int>) { cuda("nvmlSystemGetCudaDriverVersion_v2", &version) }
 }
 
 fn cuda(symbol: &str, version: &Out<c_int>) -> u32 {
-    library(symbol, |scenario| -> Answer {
+    library(symbol, &|scenario| -> Answer {
         version.put(cuda_number(&scenario.cuda_version).ok_or(NOT_SUPPORTED)?)
     })
 }

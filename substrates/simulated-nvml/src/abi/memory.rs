@@ -75,20 +75,20 @@ fn pages(
 
 export! {
     fn nvmlDeviceGetMemoryInfo(gpu: nvmlDevice_t, memory: Out<nvmlMemory_t>) {
-        either("nvmlDeviceGetMemoryInfo", gpu, |_, target, board| {
+        either("nvmlDeviceGetMemoryInfo", gpu, &|_, target, board| {
             let (total, used) = sizes(board, target)?;
             memory.put(nvmlMemory_t { total, free: total - used, used })
         })
     }
     fn nvmlDeviceGetMemoryInfo_v2(gpu: nvmlDevice_t, memory: Out<nvmlMemory_v2_t>) {
-        either("nvmlDeviceGetMemoryInfo_v2", gpu, |_, target, board| {
+        either("nvmlDeviceGetMemoryInfo_v2", gpu, &|_, target, board| {
             let version = memory.expect_version(2)?;
             let (total, used) = sizes(board, target)?;
             memory.put(nvmlMemory_v2_t { version, total, reserved: 0, free: total - used, used })
         })
     }
     fn nvmlDeviceGetEccMode(gpu: nvmlDevice_t, current: Out<c_uint>, pending: Out<c_uint>) {
-        device("nvmlDeviceGetEccMode", gpu, |_, _, board| {
+        device("nvmlDeviceGetEccMode", gpu, &|_, _, board| {
             let ecc = board.ecc().ok_or(NOT_SUPPORTED)?;
             current.put(ecc.enabled.into())?;
             pending.put(ecc.pending.into())
@@ -96,10 +96,10 @@ export! {
     }
     // "Requires ECC Mode to be enabled" (nvml.h), as the next two.
     fn nvmlDeviceGetTotalEccErrors(gpu: nvmlDevice_t, kind: c_uint, life: c_uint, number: Out<c_ulonglong>) {
-        device("nvmlDeviceGetTotalEccErrors", gpu, |_, _, board| number.put(counter(board.ecc_counts().ok_or(NOT_SUPPORTED)?, kind, life)?))
+        device("nvmlDeviceGetTotalEccErrors", gpu, &|_, _, board| number.put(counter(board.ecc_counts().ok_or(NOT_SUPPORTED)?, kind, life)?))
     }
     fn nvmlDeviceGetMemoryErrorCounter(gpu: nvmlDevice_t, kind: c_uint, life: c_uint, location: c_uint, number: Out<c_ulonglong>) {
-        device("nvmlDeviceGetMemoryErrorCounter", gpu, |_, _, board| {
+        device("nvmlDeviceGetMemoryErrorCounter", gpu, &|_, _, board| {
             if location >= nvml::nvmlMemoryLocation_enum_NVML_MEMORY_LOCATION_COUNT {
                 return Err(INVALID_ARGUMENT);
             }
@@ -107,7 +107,7 @@ export! {
         })
     }
     fn nvmlDeviceGetDetailedEccErrors(gpu: nvmlDevice_t, kind: c_uint, life: c_uint, counts: Out<nvmlEccErrorCounts_t>) {
-        device("nvmlDeviceGetDetailedEccErrors", gpu, |_, _, board| {
+        device("nvmlDeviceGetDetailedEccErrors", gpu, &|_, _, board| {
             board.ecc_counts().ok_or(NOT_SUPPORTED)?;
             let at = |location| counter(board.ecc_at(location).unwrap_or_default(), kind, life);
             counts.put(nvmlEccErrorCounts_t {
@@ -119,7 +119,7 @@ export! {
         })
     }
     fn nvmlDeviceGetSramEccErrorStatus(gpu: nvmlDevice_t, status: Out<nvmlEccSramErrorStatus_v1_t>) {
-        device("nvmlDeviceGetSramEccErrorStatus", gpu, |scenario, _, board| {
+        device("nvmlDeviceGetSramEccErrorStatus", gpu, &|scenario, _, board| {
             known(scenario, "nvmlDeviceGetSramEccErrorStatus", &status)?;
             let version = status.expect_version(1)?;
             let sram = board.sram_ecc().ok_or(NOT_SUPPORTED)?;
@@ -141,7 +141,7 @@ export! {
         })
     }
     fn nvmlDeviceGetRemappedRows(gpu: nvmlDevice_t, correctable: Out<c_uint>, uncorrectable: Out<c_uint>, pending: Out<c_uint>, failed: Out<c_uint>) {
-        device("nvmlDeviceGetRemappedRows", gpu, |_, _, board| {
+        device("nvmlDeviceGetRemappedRows", gpu, &|_, _, board| {
             let rows = board.row_remapping().ok_or(NOT_SUPPORTED)?;
             correctable.put(rows.correctable)?;
             uncorrectable.put(rows.uncorrectable)?;
@@ -150,18 +150,18 @@ export! {
         })
     }
     fn nvmlDeviceGetRowRemapperHistogram(gpu: nvmlDevice_t, values: Out<nvmlRowRemapperHistogramValues_t>) {
-        device("nvmlDeviceGetRowRemapperHistogram", gpu, |_, _, board| {
+        device("nvmlDeviceGetRowRemapperHistogram", gpu, &|_, _, board| {
             let rows = board.row_remapping().and_then(|rows| rows.spare_rows).ok_or(NOT_SUPPORTED)?;
             values.put(nvmlRowRemapperHistogramValues_t { max: rows.max, high: rows.high, partial: rows.partial, low: rows.low, none: rows.none })
         })
     }
     fn nvmlDeviceGetRetiredPages(gpu: nvmlDevice_t, cause: c_uint, count: Out<c_uint>, addresses: Out<c_ulonglong>) {
-        device("nvmlDeviceGetRetiredPages", gpu, |_, _, board| pages(board, cause, &count, &addresses, None))
+        device("nvmlDeviceGetRetiredPages", gpu, &|_, _, board| pages(board, cause, &count, &addresses, None))
     }
     fn nvmlDeviceGetRetiredPages_v2(gpu: nvmlDevice_t, cause: c_uint, count: Out<c_uint>, addresses: Out<c_ulonglong>, times: Out<c_ulonglong>) {
-        device("nvmlDeviceGetRetiredPages_v2", gpu, |_, _, board| pages(board, cause, &count, &addresses, Some(&times)))
+        device("nvmlDeviceGetRetiredPages_v2", gpu, &|_, _, board| pages(board, cause, &count, &addresses, Some(&times)))
     }
     fn nvmlDeviceGetRetiredPagesPendingStatus(gpu: nvmlDevice_t, pending: Out<c_uint>) {
-        device("nvmlDeviceGetRetiredPagesPendingStatus", gpu, |_, _, board| pending.put_known(board.retired_pages().map(|pages| pages.pending.into())))
+        device("nvmlDeviceGetRetiredPagesPendingStatus", gpu, &|_, _, board| pending.put_known(board.retired_pages().map(|pages| pages.pending.into())))
     }
 }

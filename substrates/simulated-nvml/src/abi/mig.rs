@@ -20,8 +20,8 @@ pub(super) fn part(board: Board<'_>, target: Target) -> Result<Option<MigDevice>
 }
 
 /// A call that answers for MIG devices only.
-fn of_part(symbol: &str, handle: nvmlDevice_t, work: impl FnOnce(MigDevice) -> Answer) -> u32 {
-    either(symbol, handle, |_, target, board| {
+fn of_part(symbol: &str, handle: nvmlDevice_t, work: impl Fn(MigDevice) -> Answer) -> u32 {
+    either(symbol, handle, &|_, target, board| {
         work(part(board, target)?.ok_or(NOT_SUPPORTED)?)
     })
 }
@@ -45,27 +45,27 @@ fn attributes(symbol: &str, handle: nvmlDevice_t, attributes: &Out<nvmlDeviceAtt
 
 export! {
     fn nvmlDeviceGetMigMode(gpu: nvmlDevice_t, current: Out<c_uint>, pending: Out<c_uint>) {
-        device("nvmlDeviceGetMigMode", gpu, |_, _, board| {
+        device("nvmlDeviceGetMigMode", gpu, &|_, _, board| {
             let mig = board.mig().ok_or(NOT_SUPPORTED)?;
             current.put(mig.enabled.into())?;
             pending.put(mig.pending.unwrap_or(mig.enabled).into())
         })
     }
     fn nvmlDeviceGetMaxMigDeviceCount(gpu: nvmlDevice_t, count: Out<c_uint>) {
-        device("nvmlDeviceGetMaxMigDeviceCount", gpu, |_, _, board| count.put(board.profile.mig_devices.unwrap_or(0)))
+        device("nvmlDeviceGetMaxMigDeviceCount", gpu, &|_, _, board| count.put(board.profile.mig_devices.unwrap_or(0)))
     }
     // nvidia-ctk takes NOT_FOUND as "no such MIG device" and gives up on NOT_SUPPORTED (seen with 1.20.1).
     fn nvmlDeviceGetMigDeviceHandleByIndex(gpu: nvmlDevice_t, index: c_uint, mig: Out<nvmlDevice_t>) {
-        device("nvmlDeviceGetMigDeviceHandleByIndex", gpu, |_, position, board| {
+        device("nvmlDeviceGetMigDeviceHandleByIndex", gpu, &|_, position, board| {
             let parts = board.mig().filter(|mig| mig.enabled).map_or(0, |mig| mig.devices.len());
             if (index as usize) < parts { mig.put(Target::Mig(position, index as usize).handle()) } else { Err(NOT_FOUND) }
         })
     }
     fn nvmlDeviceIsMigDeviceHandle(gpu: nvmlDevice_t, answer: Out<c_uint>) {
-        either("nvmlDeviceIsMigDeviceHandle", gpu, |_, target, board| answer.put(part(board, target)?.is_some().into()))
+        either("nvmlDeviceIsMigDeviceHandle", gpu, &|_, target, board| answer.put(part(board, target)?.is_some().into()))
     }
     fn nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu: nvmlDevice_t, parent: Out<nvmlDevice_t>) {
-        either("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", gpu, |_, target, board| {
+        either("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", gpu, &|_, target, board| {
             part(board, target)?.ok_or(NOT_SUPPORTED)?;
             parent.put(Target::Gpu(target.position()).handle())
         })

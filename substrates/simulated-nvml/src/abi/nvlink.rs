@@ -17,8 +17,8 @@ pub(super) fn link(board: Board<'_>, number: c_uint) -> Result<Link, u32> {
     }
 }
 
-fn on_link(symbol: &str, gpu: nvmlDevice_t, number: c_uint, work: impl FnOnce(Link) -> Answer) -> u32 {
-    device(symbol, gpu, |_, _, board| work(link(board, number)?))
+fn on_link(symbol: &str, gpu: nvmlDevice_t, number: c_uint, work: impl Fn(Link) -> Answer) -> u32 {
+    device(symbol, gpu, &|_, _, board| work(link(board, number)?))
 }
 
 /// The other end's place on PCI. Its ids have no place in a scenario.

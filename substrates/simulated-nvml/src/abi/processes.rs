@@ -16,7 +16,7 @@ fn list<T: Copy>(
     infos: &Out<T>,
     entry: impl Fn(&Process) -> T,
 ) -> u32 {
-    either(symbol, gpu, |_, target, board| {
+    either(symbol, gpu, &|_, target, board| {
         let room = count.get()? as usize;
         // Which MIG device a process runs on has no place in a scenario: it is the GPU's.
         let processes = match super::mig::part(board, target)? {
@@ -35,7 +35,7 @@ fn list<T: Copy>(
 }
 
 fn none(symbol: &str, gpu: nvmlDevice_t, count: &Out<c_uint>) -> u32 {
-    either(symbol, gpu, |_, _, _| count.put(0))
+    either(symbol, gpu, &|_, _, _| count.put(0))
 }
 
 /// Also the layout of version 3 (nvml.h: `nvmlProcessInfo_t` is `nvmlProcessInfo_v2_t`). Without MIG both ids are 0xFFFFFFFF.

@@ -12,10 +12,10 @@ use super::out::Out;
 
 export! {
     fn nvmlDeviceGetTemperature(gpu: nvmlDevice_t, sensor: c_uint, celsius: Out<c_uint>) {
-        device("nvmlDeviceGetTemperature", gpu, |_, _, board| if sensor == GPU_SENSOR { celsius.put_known(board.temperature()) } else { Err(INVALID_ARGUMENT) })
+        device("nvmlDeviceGetTemperature", gpu, &|_, _, board| if sensor == GPU_SENSOR { celsius.put_known(board.temperature()) } else { Err(INVALID_ARGUMENT) })
     }
     fn nvmlDeviceGetTemperatureV(gpu: nvmlDevice_t, reading: Out<nvmlTemperature_v1_t>) {
-        device("nvmlDeviceGetTemperatureV", gpu, |_, _, board| {
+        device("nvmlDeviceGetTemperatureV", gpu, &|_, _, board| {
             let version = reading.expect_version(1)?;
             let sensorType = reading.get()?.sensorType;
             if sensorType != GPU_SENSOR {
@@ -26,7 +26,7 @@ export! {
         })
     }
     fn nvmlDeviceGetTemperatureThreshold(gpu: nvmlDevice_t, kind: c_uint, celsius: Out<c_uint>) {
-        device("nvmlDeviceGetTemperatureThreshold", gpu, |_, _, board| {
+        device("nvmlDeviceGetTemperatureThreshold", gpu, &|_, _, board| {
             let thresholds = board.thresholds();
             celsius.put_known(match kind {
                 nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SHUTDOWN => thresholds.shutdown,
@@ -40,60 +40,60 @@ export! {
         })
     }
     fn nvmlDeviceGetMarginTemperature(gpu: nvmlDevice_t, margin: Out<nvmlMarginTemperature_v1_t>) {
-        device("nvmlDeviceGetMarginTemperature", gpu, |scenario, _, board| {
+        device("nvmlDeviceGetMarginTemperature", gpu, &|scenario, _, board| {
             known(scenario, "nvmlDeviceGetMarginTemperature", &margin)?;
             let version = margin.expect_version(1)?;
             margin.put(nvmlMarginTemperature_v1_t { version, marginTemperature: board.margin().ok_or(NOT_SUPPORTED)? })
         })
     }
     fn nvmlDeviceGetPowerUsage(gpu: nvmlDevice_t, milliwatts: Out<c_uint>) {
-        device("nvmlDeviceGetPowerUsage", gpu, |_, _, board| milliwatts.put_known(board.power_usage()))
+        device("nvmlDeviceGetPowerUsage", gpu, &|_, _, board| milliwatts.put_known(board.power_usage()))
     }
     fn nvmlDeviceGetEnforcedPowerLimit(gpu: nvmlDevice_t, milliwatts: Out<c_uint>) {
-        device("nvmlDeviceGetEnforcedPowerLimit", gpu, |_, _, board| milliwatts.put_known(board.power_limit()))
+        device("nvmlDeviceGetEnforcedPowerLimit", gpu, &|_, _, board| milliwatts.put_known(board.power_limit()))
     }
     fn nvmlDeviceGetPowerManagementLimit(gpu: nvmlDevice_t, milliwatts: Out<c_uint>) {
-        device("nvmlDeviceGetPowerManagementLimit", gpu, |_, _, board| milliwatts.put_known(board.power_limit()))
+        device("nvmlDeviceGetPowerManagementLimit", gpu, &|_, _, board| milliwatts.put_known(board.power_limit()))
     }
     fn nvmlDeviceGetPowerManagementDefaultLimit(gpu: nvmlDevice_t, milliwatts: Out<c_uint>) {
-        device("nvmlDeviceGetPowerManagementDefaultLimit", gpu, |_, _, board| milliwatts.put_known(board.profile.power_limit_milliwatts))
+        device("nvmlDeviceGetPowerManagementDefaultLimit", gpu, &|_, _, board| milliwatts.put_known(board.profile.power_limit_milliwatts))
     }
     fn nvmlDeviceGetPowerManagementLimitConstraints(gpu: nvmlDevice_t, least: Out<c_uint>, greatest: Out<c_uint>) {
-        device("nvmlDeviceGetPowerManagementLimitConstraints", gpu, |_, _, board| {
+        device("nvmlDeviceGetPowerManagementLimitConstraints", gpu, &|_, _, board| {
             let range = board.profile.power_limit_range_milliwatts.ok_or(NOT_SUPPORTED)?;
             least.put(range.0)?;
             greatest.put(range.1)
         })
     }
     fn nvmlDeviceGetTotalEnergyConsumption(gpu: nvmlDevice_t, millijoules: Out<c_ulonglong>) {
-        device("nvmlDeviceGetTotalEnergyConsumption", gpu, |_, _, board| millijoules.put_known(board.energy()))
+        device("nvmlDeviceGetTotalEnergyConsumption", gpu, &|_, _, board| millijoules.put_known(board.energy()))
     }
     fn nvmlDeviceGetUtilizationRates(gpu: nvmlDevice_t, rates: Out<nvmlUtilization_t>) {
-        device("nvmlDeviceGetUtilizationRates", gpu, |_, _, board| {
+        device("nvmlDeviceGetUtilizationRates", gpu, &|_, _, board| {
             let (gpu, memory) = board.utilization();
             rates.put(nvmlUtilization_t { gpu, memory })
         })
     }
     fn nvmlDeviceGetComputeMode(gpu: nvmlDevice_t, mode: Out<c_uint>) {
         // NVML_COMPUTEMODE_DEFAULT, as every capture in the profiles has it.
-        device("nvmlDeviceGetComputeMode", gpu, |_, _, _| mode.put(0))
+        device("nvmlDeviceGetComputeMode", gpu, &|_, _, _| mode.put(0))
     }
     fn nvmlDeviceGetPersistenceMode(gpu: nvmlDevice_t, mode: Out<c_uint>) {
-        device("nvmlDeviceGetPersistenceMode", gpu, |_, _, board| mode.put_known(board.persistence_mode().map(c_uint::from)))
+        device("nvmlDeviceGetPersistenceMode", gpu, &|_, _, board| mode.put_known(board.persistence_mode().map(c_uint::from)))
     }
     fn nvmlDeviceGetCurrPcieLinkGeneration(gpu: nvmlDevice_t, generation: Out<c_uint>) {
-        device("nvmlDeviceGetCurrPcieLinkGeneration", gpu, |_, _, board| generation.put_known(board.pcie_generation()))
+        device("nvmlDeviceGetCurrPcieLinkGeneration", gpu, &|_, _, board| generation.put_known(board.pcie_generation()))
     }
     fn nvmlDeviceGetCurrPcieLinkWidth(gpu: nvmlDevice_t, lanes: Out<c_uint>) {
-        device("nvmlDeviceGetCurrPcieLinkWidth", gpu, |_, _, board| lanes.put_known(board.pcie_width()))
+        device("nvmlDeviceGetCurrPcieLinkWidth", gpu, &|_, _, board| lanes.put_known(board.pcie_width()))
     }
     fn nvmlDeviceGetMaxPcieLinkGeneration(gpu: nvmlDevice_t, generation: Out<c_uint>) {
-        device("nvmlDeviceGetMaxPcieLinkGeneration", gpu, |_, _, board| generation.put_known(board.profile.pcie_generation))
+        device("nvmlDeviceGetMaxPcieLinkGeneration", gpu, &|_, _, board| generation.put_known(board.profile.pcie_generation))
     }
     fn nvmlDeviceGetMaxPcieLinkWidth(gpu: nvmlDevice_t, lanes: Out<c_uint>) {
-        device("nvmlDeviceGetMaxPcieLinkWidth", gpu, |_, _, board| lanes.put_known(board.profile.pcie_width))
+        device("nvmlDeviceGetMaxPcieLinkWidth", gpu, &|_, _, board| lanes.put_known(board.profile.pcie_width))
     }
     fn nvmlDeviceGetPcieReplayCounter(gpu: nvmlDevice_t, replays: Out<c_uint>) {
-        device("nvmlDeviceGetPcieReplayCounter", gpu, |_, _, board| replays.put(board.pcie_replays()))
+        device("nvmlDeviceGetPcieReplayCounter", gpu, &|_, _, board| replays.put(board.pcie_replays()))
     }
 }

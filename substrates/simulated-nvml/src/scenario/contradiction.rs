@@ -5,9 +5,7 @@ mod series;
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
+use super::document::Node;
 use super::{Event, Latency, Scenario};
 
 impl Scenario {
@@ -104,22 +102,13 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Its line. The text is parsed once more, for positions only: the data types stay free of them.
-    pub(super) fn line(self, text: &str) -> u64 {
-        #[derive(Deserialize)]
-        struct Positions {
-            gpus: Vec<serde_saphyr::Spanned<IgnoredAny>>,
-            #[serde(default)]
-            events: Vec<serde_saphyr::Spanned<IgnoredAny>>,
-        }
-        let Ok(positions) = serde_saphyr::from_str::<Positions>(text) else {
-            return 0;
+    /// Its line; 1 where the document has no such item.
+    pub(super) fn line(self, document: &Node<'_>) -> usize {
+        let item = match self {
+            Self::Document => None,
+            Self::Gpu(position) => document.list("gpus").get(position),
+            Self::Event(position) => document.list("events").get(position),
         };
-        let spanned = match self {
-            Self::Document => return 1,
-            Self::Gpu(position) => positions.gpus.get(position),
-            Self::Event(position) => positions.events.get(position),
-        };
-        spanned.map_or(0, |spanned| spanned.referenced.line())
+        item.map_or(1, |item| item.at.line)
     }
 }

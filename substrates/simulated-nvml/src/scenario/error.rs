@@ -6,11 +6,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The text is not the schema's YAML.
-    #[error("{file}: {detail}; correct that line", file = .path.display())]
+    #[error("{file}:{line}:{column}: {detail}; correct that line", file = .path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// The parser's words, with line and column.
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong there.
         detail: String,
     },
     /// Values that contradict one another.
@@ -18,8 +22,8 @@ pub enum ScenarioError {
     Invalid {
         /// The file.
         path: PathBuf,
-        /// From 1; 0 where the document has no such line.
-        line: u64,
+        /// From 1.
+        line: usize,
         /// What contradicts what, and the edit that cures it.
         detail: String,
     },

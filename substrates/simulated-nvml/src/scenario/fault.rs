@@ -1,8 +1,10 @@
 //! Faults of the library itself: it does not start, calls hang, calls are slow. Part of the schema; read by `state` and by the ABI.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IntoDeserializer as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CallName;
 
@@ -25,13 +27,37 @@ pub struct Hang {
 }
 
 /// How long a call hangs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "seconds must be a whole number or `forever`")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum HangTime {
     /// Seconds.
     For(u64),
     /// Until the scenario changes.
     Always(Forever),
+}
+
+impl<'de> Deserialize<'de> for HangTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written)
+    }
+}
+
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = HangTime;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a whole number of seconds or `forever`")
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<HangTime, E> {
+        Ok(HangTime::For(seconds))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<HangTime, E> {
+        Forever::deserialize(word.into_deserializer()).map(HangTime::Always)
+    }
 }
 
 /// The word `forever`.

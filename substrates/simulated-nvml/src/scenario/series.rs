@@ -1,18 +1,19 @@
 //! A value that may change with time. Part of the schema; read by `board`.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A value: `60`; or one that moves from one number to another in whole seconds and stays there, `{ramp: [60, 95], seconds: 30}`; or one
 /// that jumps, `[[0, 60], [30, 95]]`, each step its second and its value.
 ///
 /// The clock starts when the scenario file was last written, so that every process that has the library open sees the same value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a value must be a number, `{ramp: [from, to], seconds: n}`, or steps `[[second, value], …]`"
-)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Series<T> {
     /// Always the same.
     Constant(T),
@@ -30,6 +31,39 @@ pub struct Ramp<T> {
     pub ramp: (T, T),
     /// How long it takes; at least 1.
     pub seconds: u64,
+}
+
+/// By what is written there, and not by trying one variant after the other: a mistake in a ramp is told as that.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Series<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written(PhantomData))
+    }
+}
+
+struct Written<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Written<T> {
+    type Value = Series<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a number, `{ramp: [from, to], seconds: n}`, or steps `[[second, value], …]`")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Series<T>, E> {
+        T::deserialize(number.into_deserializer()).map(Series::Constant)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Series<T>, E> {
+        T::deserialize(number.into_deserializer()).map(Series::Constant)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Series<T>, A::Error> {
+        Ramp::deserialize(MapAccessDeserializer::new(table)).map(Series::Ramp)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Series<T>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(Series::Steps)
+    }
 }
 
 impl<T> From<T> for Series<T> {

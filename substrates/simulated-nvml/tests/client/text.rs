@@ -34,6 +34,92 @@ fn errors_of_a_scenario_name_file_line_and_cure() {
 }
 
 #[test]
+fn what_is_not_of_the_schema_is_told_where_it_stands_and_what_belongs_there() {
+    let head = "driver_version: 580.95.05\nnvml_version: 13.580.95.05\ncuda_version: '13.0'\n";
+    let gpu = "- profile: l4\n  pci_address: '0000:18:00.0'\n  minor: 0\n";
+    for (text, place, words) in [
+        (
+            format!("{head}gpus:\n{gpu}  temperature_celsius: {{ramp: [1, 2]}}\n"),
+            "8:24",
+            "missing field `seconds`",
+        ),
+        (
+            format!("{head}gpus:\n{gpu}  temperature_celsius: {{ramp: [1, 2, 3], seconds: 4}}\n"),
+            "8:38",
+            "one too many",
+        ),
+        (
+            format!("{head}gpus:\n{gpu}  temperature_celsius: warm\n"),
+            "8:24",
+            "steps `[[second, value], …]`",
+        ),
+        (
+            format!("{head}gpus:\n{gpu}  temperature_celsius: -1\n"),
+            "8:24",
+            "expected u32",
+        ),
+        (format!("{head}gpus:\n{gpu}  lost: yes\n"), "8:9", "expected a boolean"),
+        (format!("{head}gpus:\n- profile: l5\n"), "5:12", "unknown variant `l5`"),
+        (
+            format!("{head}gpus:\n- {{profile: l4}}\n"),
+            "5:3",
+            "missing field `pci_address`",
+        ),
+        (
+            format!("{head}gpus:\n"),
+            "4:5",
+            "invalid type: nothing, expected a sequence",
+        ),
+        (
+            format!("{head}gpus: []\nhang: {{call: nvmlInit, seconds: soon}}\n"),
+            "5:33",
+            "forever",
+        ),
+        (
+            format!("{head}gpus: []\nreturns: {{nvmlInit: 1, nvmlInit: 2}}\n"),
+            "5:24",
+            "nvmlInit is here twice",
+        ),
+        (
+            format!("{head}gpus: []\nlatency: &slow {{microseconds: 200}}\n"),
+            "5:10",
+            "anchors, aliases and tags are not read",
+        ),
+        (format!("{head}gpus: []\n---\n{{}}\n"), "5:1", "a second document"),
+        (
+            format!("{head}gpus: {}\n", "[".repeat(40)),
+            "4:39",
+            "nested more than 32 deep",
+        ),
+        (format!("{head}gpus: [\n"), "5:1", ""),
+        (String::new(), "1:1", "there is nothing in it"),
+    ] {
+        let said = Scenario::parse(&text, Path::new("s.yaml")).unwrap_err().to_string();
+        assert!(
+            said.starts_with(&format!("s.yaml:{place}: ")) && said.contains(words),
+            "{text}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn what_a_text_means_is_asked_by_its_type() {
+    let text = "driver_version: 580\nnvml_version: '13'\ncuda_version: 13.0\ngpus:\n- profile: l4\n  pci_address: 18:00.0\n  minor: 0x1F\n  \
+                name: true\n  serial: ~\n  field_returns: {82: 15}\n  lost: True\n";
+    let scenario = Scenario::parse(text, Path::new("s.yaml")).unwrap();
+    let gpu = &scenario.gpus[0];
+    assert_eq!(
+        (scenario.driver_version.as_str(), scenario.cuda_version.as_str()),
+        ("580", "13.0")
+    );
+    assert_eq!(
+        (gpu.minor, gpu.name.as_deref(), gpu.serial.as_deref()),
+        (31, Some("true"), None)
+    );
+    assert!(gpu.lost && gpu.field_returns[&82] == 15, "{gpu:?}");
+}
+
+#[test]
 fn a_written_scenario_reads_back_the_same_and_hosts_differ() {
     let mut scenario = two_h100();
     scenario.gpus[0].hang = Some(Hang {
@@ -108,6 +194,14 @@ fn each_contradiction_of_a_gpu_names_its_key_its_line_and_a_cure() {
 }
 
 proptest::proptest! {
+    #[test]
+    fn every_name_is_written_so_that_it_reads_back_the_same(name in "(\\PC|[-~ '\":#\n]){0,120}") {
+        let mut scenario = two_h100();
+        scenario.gpus[0].name = Some(name);
+        let text = scenario.to_yaml(Path::new("s")).unwrap();
+        proptest::prop_assert_eq!(Scenario::parse(&text, Path::new("s")).unwrap(), scenario, "{}", text);
+    }
+
     #[test]
     fn every_text_reads_back_the_same_or_names_its_mistake(text in "(\\PC|\n){0,200}") {
         scenario_text::holds(&text);
