@@ -70,7 +70,7 @@ impl History {
         let at = facts.time.now;
         // A clock that was set back makes the later samples useless.
         self.samples.retain(|sample| sample.at < at);
-        while self.samples.len() > LEAST
+        while self.samples.len() >= LEAST
             && self.samples.front().is_some_and(|oldest| at.duration_since(oldest.at) > WINDOW)
         {
             self.samples.pop_front();

@@ -179,11 +179,11 @@ mod tests {
         let facts = crate::host::read_facts(std::path::Path::new("/nowhere"));
         for driver in [1, 2] {
             let era = Era {
-                boot_id: "a".to_owned(),
                 driver: Some(driver),
+                ..Era::default()
             };
             fold.forgive(Timestamp::now(), &facts, &era, None);
         }
-        assert_eq!(xids.told(&fold), [], "the driver was loaded again");
+        assert!(xids.told(&fold).is_empty(), "the driver was loaded again");
     }
 }

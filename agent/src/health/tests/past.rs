@@ -214,6 +214,7 @@ fn records_of_the_kernels_log_are_past_by_their_order_whatever_became_of_the_clo
     let names = [Some(UUID), None];
     let mut fold = fold();
     fold.forgive(at(7200), &pass(Some(2)), &era("a", 1), Some(10));
+    fold.observe(now(7200), &verdict(vec![]), &whole());
     // The clock was two hours ahead; it has been set, and the GPU reset.
     let reset = fold.forgive(at(100), &pass(Some(0)), &era("a", 1), Some(10));
     assert!(reset.contains(UUID));
