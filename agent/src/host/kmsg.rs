@@ -168,4 +168,4 @@ pub(crate) fn at(monotonic: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
