@@ -219,10 +219,11 @@ impl Publisher {
             Err(error) => return Err(error.into()),
         };
         let mut standing = lease::standing(&found, me, None, now, silent_after);
+        let mut alive = None;
         if let Standing::Free(_) = standing {
             let object = api.get(token, "read this node", NODES, node).await?;
             let kinds: Vec<&str> = state.conditions.iter().map(|condition| condition.kind).collect();
-            let alive = lease::heartbeat(&object, &kinds);
+            alive = lease::heartbeat(&object, &kinds);
             standing = lease::standing(&found, me, alive, now, silent_after);
         }
         match standing {
@@ -230,6 +231,9 @@ impl Publisher {
             Standing::Free(ours) => {
                 let what = "take this node's lease";
                 api.replace(token, what, (&path, &name), &ours).await?;
+                if let Some(until) = alive {
+                    self.beside.takes_over(until);
+                }
                 tracing::info!("the lease {name} is taken: its holder is silent");
             }
             Standing::Taken { holder } => {
