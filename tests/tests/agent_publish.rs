@@ -27,11 +27,17 @@ fn label(server: &ApiServer, name: &str) -> Option<String> {
     node["metadata"]["labels"][name].as_str().map(str::to_owned)
 }
 
+/// The names of the Events that have this reason.
+fn events(server: &ApiServer, reason: &str) -> Vec<Value> {
+    let events = server.get(&["events.events.k8s.io", "-n", "default"]);
+    let events = events["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_reason = events.iter().filter(|event| event["reason"] == reason);
+    of_reason.map(|event| event["metadata"]["name"].clone()).collect()
+}
+
 /// Whether an Event has this reason.
 fn told_of(server: &ApiServer, reason: &str) -> Option<()> {
-    let events = server.get(&["events.events.k8s.io", "-n", "default"]);
-    let mut events = events["items"].as_array()?.iter();
-    events.any(|event| event["reason"] == reason).then_some(())
+    (!events(server, reason).is_empty()).then_some(())
 }
 
 #[test]
@@ -298,4 +304,39 @@ fn of_two_agents_of_a_node_one_publishes() {
     assert_ne!(holder(), "daemonset", "it hands the Lease back");
     until("the first one takes over", &unit, || status(&server, HARDWARE, "False"));
     assert!(unit.log().contains("is taken: nobody holds it"), "{}", unit.log());
+}
+
+#[test]
+fn an_agent_that_takes_over_tells_no_event_again() {
+    let server = agents_cluster();
+    let token = bound_token(&server, "one", "1h");
+    let (unit, pod) = (
+        Place::new(&server, &token, ", heartbeat: 10s", ""),
+        Place::new(&server, &token, ", heartbeat: 10s, publisher: daemonset", ""),
+    );
+    let beat = || condition(&server, HARDWARE).map(|condition| condition["lastHeartbeatTime"].clone());
+    let next_beat = |place: &Place| {
+        let seen = beat();
+        until("a heartbeat", place, || Some(beat()).filter(|now| *now != seen));
+    };
+    unit.gpus(", lost: true");
+    let first = unit.start();
+    until("an Event tells of it", &unit, || told_of(&server, "GpuLost"));
+    let told = events(&server, "GpuLost");
+    pod.gpus(", lost: true");
+    let _second = pod.start();
+    until("the second one is silent and has seen it", &pod, || {
+        pod.log()
+            .contains("publishes for this node, and this one")
+            .then_some(())
+    });
+    next_beat(&unit);
+    drop(first);
+    until("the second one takes over", &pod, || {
+        pod.log().contains("is taken: its holder is silent").then_some(())
+    });
+    for _ in 0..2 {
+        next_beat(&pod);
+    }
+    assert_eq!(events(&server, "GpuLost"), told, "{}", pod.log());
 }

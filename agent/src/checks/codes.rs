@@ -10,7 +10,7 @@ use bedplate_protocol::{Finding, RecommendedAction, Severity};
 pub(crate) struct Code {
     /// Kebab-case.
     pub(crate) name: &'static str,
-    /// How much a finding with it weighs, always.
+    /// How much a finding with it weighs; a log that one look could not read weighs more ([`crate::once`]).
     pub(crate) severity: Severity,
     /// Whether it says that something could not be read, and not that something is wrong.
     pub(crate) unread: bool,

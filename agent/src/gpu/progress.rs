@@ -126,13 +126,15 @@ impl Page {
         page[CLOCK..LENGTH].copy_from_slice(&uptime().to_ne_bytes());
         let mut name = &mut page[NAME..];
         let free = name.len();
-        // A name that does not fit is cut, which the length tells.
-        let _ = match gpu {
-            Some(index) => write!(name, "{call}({index})"),
-            None => write!(name, "{call}"),
-        };
-        page[LENGTH] = u8::try_from(free - name.len()).unwrap_or(u8::MAX);
-        let _ = self.file.write_at(&page, 0);
+        // A name that does not fit is cut, which the length tells. Formatting both at once would cost more than all else here.
+        let _ = name.write_all(call.as_bytes());
+        if let Some(index) = gpu {
+            let _ = write!(name, "({index})");
+        }
+        let length = free - name.len();
+        page[LENGTH] = u8::try_from(length).unwrap_or(u8::MAX);
+        // What an earlier name has left behind this one is not read.
+        let _ = self.file.write_at(&page[..NAME + length], 0);
     }
 
     /// Says that no call is under way any more.

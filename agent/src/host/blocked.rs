@@ -37,9 +37,9 @@ pub(super) fn read(tree: &Tree) -> Vec<BlockedProcess> {
 
 fn blocked(tree: &Tree, pid: u32) -> Option<BlockedProcess> {
     // A process that ends while it is looked at is no failed reader, so nothing is noted.
-    let text = std::fs::read_to_string(tree.resolve(format!("proc/{pid}/stat"))?).ok()?;
+    let text = std::fs::read_to_string(tree.place(format!("proc/{pid}/stat"))?).ok()?;
     let (command, start_ticks) = uninterruptible(&text)?;
-    let text_of = |name| std::fs::read_to_string(tree.resolve(format!("proc/{pid}/{name}"))?).ok();
+    let text_of = |name| std::fs::read_to_string(tree.place(format!("proc/{pid}/{name}"))?).ok();
     let waits_in = text_of("wchan")
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty() && name != "0");
@@ -83,7 +83,7 @@ fn uninterruptible(stat: &str) -> Option<(&str, u64)> {
 }
 
 fn holds_device(tree: &Tree, pid: u32) -> bool {
-    let Some(directory) = tree.resolve(format!("proc/{pid}/fd")) else {
+    let Some(directory) = tree.place(format!("proc/{pid}/fd")) else {
         return false;
     };
     let Ok(entries) = std::fs::read_dir(directory) else {

@@ -183,4 +183,4 @@ fn at(monotonic: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

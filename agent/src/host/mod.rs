@@ -27,7 +27,7 @@ mod tree;
 
 use crate::gpu;
 use bedplate_protocol::NodeFacts;
-use bedplate_protocol::facts::{BootFacts, KernelFacts, NvmlFacts};
+use bedplate_protocol::facts::{BootFacts, KernelFacts, NvmlFacts, ServiceFacts};
 use jiff::Timestamp;
 pub(crate) use refresh::Refresh;
 use std::path::Path;
@@ -53,6 +53,11 @@ pub(crate) fn read_facts_with(root: &Path, pass: &gpu::Pass) -> NodeFacts {
 /// Everything but NVML, which the caller has read (or, in a test, written down).
 pub(crate) fn read_tree(tree: Tree, nvml: NvmlFacts) -> NodeFacts {
     let services = services::read(&tree);
+    read_beside(tree, nvml, services)
+}
+
+/// Everything but NVML and the units, which the caller has.
+fn read_beside(tree: Tree, nvml: NvmlFacts, services: Vec<ServiceFacts>) -> NodeFacts {
     let mounts = mounts::read(&tree);
     let release = procfs::kernel_release(&tree);
     let modules = procfs::modules(&tree);

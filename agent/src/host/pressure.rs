@@ -9,7 +9,7 @@ use bedplate_protocol::facts::PressureFacts;
 pub(super) fn read(tree: &Tree) -> PressureFacts {
     let full = |resource: &str| {
         // Opening works and reading fails with EOPNOTSUPP where it is turned off: absent, not a failed reader.
-        let path = tree.resolve(format!("proc/pressure/{resource}"))?;
+        let path = tree.place(format!("proc/pressure/{resource}"))?;
         full_avg60(&std::fs::read_to_string(path).ok()?)
     };
     PressureFacts {

@@ -2,7 +2,8 @@
 //!
 //! Reads only, judges nothing. NVML is the caller's. Called by the daemon.
 
-use super::{Tree, blocked, nvidia, pressure, procfs, read_tree, sysfs};
+use super::services::Units;
+use super::{Tree, blocked, nvidia, pressure, procfs, read_beside, sysfs};
 use bedplate_protocol::NodeFacts;
 use bedplate_protocol::facts::{NvmlFacts, NvmlStatus};
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ const WHOLE: Duration = Duration::from_mins(1);
 pub(crate) struct Refresh {
     root: PathBuf,
     last: Option<(Instant, NodeFacts)>,
+    units: Units,
 }
 
 impl Refresh {
@@ -26,6 +28,7 @@ impl Refresh {
         Self {
             root: root.to_owned(),
             last: None,
+            units: Units::default(),
         }
     }
 
@@ -51,7 +54,8 @@ impl Refresh {
                 (again, false)
             }
             last => {
-                let facts = read_tree(tree, nvml);
+                let services = self.units.look(&tree, closely);
+                let facts = read_beside(tree, nvml, services);
                 let mut kept = facts.clone();
                 // The caller has the newest; another copy of it here would only cost memory.
                 kept.nvml = NvmlFacts {

@@ -25,9 +25,7 @@ pub(super) fn nvidia_devices(tree: &Tree) -> Vec<PciDevice> {
             vendor: NVIDIA.to_owned(),
             device: read("device").unwrap_or_default(),
             class: read("class").unwrap_or_default(),
-            driver: tree
-                .resolve(format!("{device}/driver"))
-                .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
+            driver: tree.link_name(format!("{device}/driver")),
             link_speed: read("current_link_speed"),
             link_width: read("current_link_width"),
             address: address.to_ascii_lowercase(),

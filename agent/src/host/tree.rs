@@ -34,8 +34,20 @@ impl Tree {
         self.root == Path::new("/")
     }
 
+    /// Where to open `path`, which need not exist where this is the running host: the kernel follows the links there, and each
+    /// component looked at here would be a system call of its own.
+    pub(crate) fn place(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        if self.is_running_host() {
+            return Some(self.root.join(path));
+        }
+        self.resolve(path)
+    }
+
     /// Where `path` leads to, links followed inside the root; absent when nothing is there.
     pub(crate) fn resolve(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        if self.is_running_host() && !self.root.join(path.as_ref()).exists() {
+            return None;
+        }
         let mut left: Vec<PathBuf> = parts(path.as_ref());
         let mut inside = PathBuf::new();
         let mut links = 0;
@@ -65,12 +77,23 @@ impl Tree {
 
     /// Whether something is there.
     pub(crate) fn exists(&self, path: impl AsRef<Path>) -> bool {
+        if self.is_running_host() {
+            return self.root.join(path).exists();
+        }
         self.resolve(path).is_some()
+    }
+
+    /// The last name of what the link at `path` says, whether or not that is there.
+    pub(crate) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
+        let path = path.as_ref();
+        let link = self.place(path.parent()?)?.join(path.file_name()?);
+        let target = std::fs::read_link(link).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
     /// The bytes of a file that need not exist; another failure is noted.
     pub(crate) fn optional_bytes(&self, path: &str) -> Option<Vec<u8>> {
-        let there = self.resolve(path)?;
+        let there = self.place(path)?;
         let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             File::open(&there)?.take(LIMIT).read_to_end(&mut bytes)?;
@@ -79,7 +102,7 @@ impl Tree {
         match read() {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.note(path, &error);
+                self.note_unless_absent(path, &error);
                 None
             }
         }
@@ -93,11 +116,12 @@ impl Tree {
 
     /// The text of a file that every host has; its absence is noted too.
     pub(crate) fn required_text(&self, path: &str) -> String {
-        if !self.exists(path) {
+        let before = self.unreadable.borrow().len();
+        let text = self.optional_text(path);
+        if text.is_none() && self.unreadable.borrow().len() == before {
             self.note(path, &io::Error::from(io::ErrorKind::NotFound));
-            return String::new();
         }
-        self.optional_text(path).unwrap_or_default()
+        text.unwrap_or_default()
     }
 
     /// A file's text without surrounding white space; absent when the file is or when it is empty.
@@ -114,7 +138,7 @@ impl Tree {
 
     /// Names in a directory, sorted; none when it does not exist.
     pub(crate) fn names(&self, path: &str) -> Vec<String> {
-        let Some(there) = self.resolve(path) else {
+        let Some(there) = self.place(path) else {
             return Vec::new();
         };
         match std::fs::read_dir(there) {
@@ -127,9 +151,16 @@ impl Tree {
                 names
             }
             Err(error) => {
-                self.note(path, &error);
+                self.note_unless_absent(path, &error);
                 Vec::new()
             }
+        }
+    }
+
+    /// Nothing there, or nothing beneath what is no directory, is no failure.
+    fn note_unless_absent(&self, path: &str, error: &io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+            self.note(path, error);
         }
     }
 

@@ -13,6 +13,7 @@ use super::publisher::Session;
 use super::refusal::{ApiError, PublishError};
 use super::told::Record;
 use crate::daemon::State;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -60,6 +61,12 @@ impl Beside {
     /// Takes in what has happened since, whether or not it can be told now.
     pub(super) fn note(&mut self, state: &State) {
         self.outbox.note(&state.transitions);
+    }
+
+    /// This agent takes over from another, whose last sign of life was at `until`.
+    pub(super) fn takes_over(&mut self, until: Timestamp) {
+        self.outbox.told_by_another(until);
+        self.unkept = true;
     }
 
     /// When there is something to do, for a node whose conditions were last written at `written`.

@@ -153,6 +153,15 @@ impl Outbox {
         }
     }
 
+    /// Another agent has published for this node and gave its last sign of life at `until`: what had happened by then, it has told.
+    /// What happens again is counted up on its Event where that has our name, and is a new one otherwise ([`Self::gone`]).
+    pub(super) fn told_by_another(&mut self, until: Timestamp) {
+        for kind in self.kinds.values_mut().filter(|kind| kind.newest.at <= until) {
+            kind.told = kind.count;
+            kind.untold.clear();
+        }
+    }
+
     /// The API server has no such Event any more.
     pub(super) fn gone(&mut self, key: &(String, String)) {
         if let Some(kind) = self.kinds.get_mut(key) {

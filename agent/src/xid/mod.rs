@@ -27,4 +27,4 @@ pub(crate) use ledger::{Count, Ledger};
 pub(crate) use reading::{Basis, Gpu, Reading, reading, said};
 pub(crate) use recovery::Recovery;
 pub(crate) use store::Store;
-pub(crate) use watch::{Watch, backlog};
+pub(crate) use watch::{Backlog, Watch, backlog};

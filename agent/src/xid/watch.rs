@@ -62,15 +62,77 @@ enum Step {
     Nothing,
 }
 
-/// What the kernel's log has now, counted; reading it takes at most `limit`.
-pub(crate) fn backlog(path: &Path, boot_id: &str, limit: Duration) -> Result<Ledger, KmsgError> {
-    let mut ledger = Ledger::new(boot_id);
-    let mut watch = Watch::open(path)?;
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline && watch.step(Duration::ZERO)? == Step::Record {
-        for event in watch.found.drain(..) {
-            ledger.observe(event);
+/// What the kernel's log has at the moment.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    /// Its events, counted.
+    pub(crate) ledger: Ledger,
+    /// Whether it was read to its end: what came after the last record that was read is not known.
+    pub(crate) whole: bool,
+    /// Records that were overwritten before they were read.
+    pub(crate) lost: u64,
+}
+
+/// What the kernel's log has now; reading it takes at most `limit`.
+pub(crate) fn backlog(path: &Path, boot_id: &str, limit: Duration) -> Result<Backlog, KmsgError> {
+    Watch::open(path)?.backlog(boot_id, limit)
+}
+
+impl Watch {
+    fn backlog(mut self, boot_id: &str, limit: Duration) -> Result<Backlog, KmsgError> {
+        let mut ledger = Ledger::new(boot_id);
+        let mut whole = false;
+        let deadline = Instant::now() + limit;
+        while !whole && Instant::now() < deadline {
+            whole = self.step(Duration::ZERO)? == Step::Nothing;
+            for event in self.found.drain(..) {
+                ledger.observe(event);
+            }
+        }
+        Ok(Backlog {
+            ledger,
+            whole,
+            lost: self.lost(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::kmsg::tests::log;
+    use std::io::Write as _;
+
+    const FALLEN: &str = "3,7,1000,-;NVRM: Xid (PCI:0000:18:00): 79, GPU has fallen off the bus.\n";
+
+    fn watch(log: Kmsg) -> Watch {
+        Watch {
+            log,
+            reader: Reader::default(),
+            found: VecDeque::new(),
         }
     }
-    Ok(ledger)
+
+    #[test]
+    fn a_log_that_does_not_end_in_time_is_told_from_one_that_was_read_whole() {
+        let (kmsg, mut kernel) = log();
+        kernel.write_all(FALLEN.as_bytes()).unwrap();
+        let read = watch(kmsg).backlog("boot", Duration::from_mins(1)).unwrap();
+        assert_eq!((read.whole, read.lost, read.ledger.present().len()), (true, 0, 1));
+
+        let (kmsg, mut kernel) = log();
+        kernel.write_all(FALLEN.as_bytes()).unwrap();
+        let read = watch(kmsg).backlog("boot", Duration::ZERO).unwrap();
+        assert!(!read.whole, "a record waits");
+    }
+
+    #[test]
+    fn what_was_overwritten_before_the_end_is_counted() {
+        let (kmsg, mut kernel) = log();
+        for record in ["6,7,1000,-;usb 1-1: reset\n", "6,12,2000,-;usb 1-1: reset\n"] {
+            kernel.write_all(record.as_bytes()).unwrap();
+        }
+        let read = watch(kmsg).backlog("boot", Duration::from_mins(1)).unwrap();
+        assert_eq!((read.whole, read.lost), (true, 4));
+    }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 /// A log that this process writes.
-fn log() -> (Kmsg, File) {
+pub(crate) fn log() -> (Kmsg, File) {
     let (read, write) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,

@@ -104,3 +104,23 @@ fn a_storm_is_neither_memory_nor_writes() {
     assert_eq!(written, BURST);
     assert_eq!(outbox.due(now), Some(now + REFILL));
 }
+
+#[test]
+fn what_the_agent_before_this_one_has_told_is_not_told_again_and_what_it_cannot_have_told_is() {
+    let now = Instant::now();
+    let mut outbox = outbox(now);
+    outbox.note(&[transition(1, 10, "hot"), transition(2, 40, "slow")]);
+    outbox.told_by_another(Timestamp::from_second(30).unwrap());
+    assert_eq!(outbox.so_far().untold, BTreeSet::from([2]));
+    let (key, due) = outbox.next(now, "one", "u").unwrap();
+    assert_eq!(key.0, transition(2, 40, "slow").reason());
+    assert!(matches!(due, Due::Create(_)), "{due:?}");
+    outbox.told(&key);
+    assert_eq!(outbox.next(now, "one", "u"), None);
+    outbox.note(&[transition(3, 50, "hot")]);
+    let (key, due) = outbox.next(now, "one", "u").unwrap();
+    assert!(matches!(due, Due::Count(..)), "{due:?}");
+    outbox.gone(&key);
+    let (_, due) = outbox.next(now, "one", "u").unwrap();
+    assert!(matches!(due, Due::Create(_)), "it had another name: {due:?}");
+}

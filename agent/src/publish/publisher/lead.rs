@@ -32,10 +32,11 @@ impl Publisher {
             Err(error) => return Err(error.into()),
         };
         let mut standing = lease::standing(&found, me, None, now, silent_after);
+        let mut alive = None;
         if let Standing::Free(_) = standing {
             let object = api.get(token, "read this node", NODES, node).await?;
             let kinds: Vec<&str> = state.conditions.iter().map(|condition| condition.kind).collect();
-            let alive = lease::heartbeat(&object, &kinds);
+            alive = lease::heartbeat(&object, &kinds);
             standing = lease::standing(&found, me, alive, now, silent_after);
         }
         match standing {
@@ -49,6 +50,9 @@ impl Publisher {
                     "its holder is silent"
                 };
                 tracing::info!("the lease {name} is taken: {why}");
+                if let Some(until) = alive {
+                    self.beside.takes_over(until);
+                }
             }
             Standing::Taken { holder } => {
                 if self.other.as_ref().is_none_or(|(before, _)| *before != holder) {

@@ -1,6 +1,7 @@
 //! Sleeping until the scenario's file changes, as a client of the driver sleeps until the driver has something to say. Called by the
 //! wait for events.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -10,6 +11,12 @@ use rustix::fd::OwnedFd;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::{FILE, LOOK_AGAIN};
+
+thread_local! {
+    /// Between two waits of this thread: to make an inotify instance and end it costs more than a wait does beside sleeping. What is
+    /// told in the meantime ends the next sleep at once, which then looks once too often.
+    static INSTANCE: RefCell<Option<OwnedFd>> = const { RefCell::new(None) };
+}
 
 /// An inotify instance on the scenario's file, for one wait; none where the machine has no more of them.
 pub(crate) struct Changes {
@@ -21,8 +28,11 @@ impl Changes {
     /// Of the scenario that is in force.
     pub(crate) fn of_scenario() -> Self {
         let file = FILE.lock().unwrap_or_else(PoisonError::into_inner).path().cloned();
-        let instance = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok();
-        Self { file, instance }
+        let new = || inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok();
+        Self {
+            file,
+            instance: INSTANCE.take().or_else(new),
+        }
     }
 
     /// From now on a change ends [`Changes::sleep`]: to be called before the scenario is looked at. The file itself is watched, and not
@@ -58,5 +68,12 @@ impl Changes {
             let mut events = [0; 1024];
             while rustix::io::read(instance, &mut events).is_ok_and(|length| length > 0) {}
         }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        // A thread that is ending keeps none.
+        let _ = INSTANCE.try_with(|kept| kept.replace(self.instance.take()));
     }
 }

@@ -1,8 +1,14 @@
 //! Calls that take time. Called by the ABI at the end of every call.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::scenario;
+
+thread_local! {
+    /// Whether this thread's sleeps end when they should.
+    static PUNCTUAL: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Sleeps for what is left of the time that the scenario gives this call, counted from `began`. Never spins: a client's processor time
 /// stays its own.
@@ -15,15 +21,12 @@ pub(crate) fn spend(symbol: &str, began: Instant) {
 }
 
 /// Linux wakes a sleeper up to its thread's timer slack late, 50 µs unless told otherwise (prctl(2), `PR_SET_TIMERSLACK`): a quarter of
-/// a call of 200 µs. The slack is the thread's again afterwards.
+/// a call of 200 µs. So a thread that calls a library with a latency has none from then on; told for each call, that would cost as much
+/// processor time as all that the call does beside sleeping.
 fn sleep(left: Duration) {
-    // SAFETY: these two options take and give integers and touch nothing but the calling thread's slack.
-    let slack = unsafe { libc::prctl(libc::PR_GET_TIMERSLACK) };
-    // SAFETY: as above.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
-    std::thread::sleep(left);
-    if slack > 0 {
-        // SAFETY: as above.
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack) };
+    if !PUNCTUAL.replace(true) {
+        // SAFETY: this option takes an integer and touches nothing but the calling thread's slack.
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
     }
+    std::thread::sleep(left);
 }
