@@ -194,7 +194,11 @@ fn what_one_pass_says_of_a_gpu_the_next_says_again() {
     let mut worker = Worker::start(&nvml);
     let first = worker.pass();
     assert_eq!(first[0].memory_temperature_max_celsius, Some(95));
-    assert_eq!(worker.pass(), first, "who it is and what it may do is read once, and kept");
+    assert_eq!(
+        worker.pass(),
+        first,
+        "who it is and what it may do is read once, and kept"
+    );
     assert!(worker.ends());
 }
 

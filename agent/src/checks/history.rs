@@ -71,7 +71,10 @@ impl History {
         // A clock that was set back makes the later samples useless.
         self.samples.retain(|sample| sample.at < at);
         while self.samples.len() >= LEAST
-            && self.samples.front().is_some_and(|oldest| at.duration_since(oldest.at) > WINDOW)
+            && self
+                .samples
+                .front()
+                .is_some_and(|oldest| at.duration_since(oldest.at) > WINDOW)
         {
             self.samples.pop_front();
         }

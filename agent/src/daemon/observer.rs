@@ -246,8 +246,13 @@ impl Observer {
             if !same {
                 tracing::error!("{message}");
             }
-            self.troubles
-                .push(Finding::new(Severity::Warning, code, self.node_name.clone(), message, cure));
+            self.troubles.push(Finding::new(
+                Severity::Warning,
+                code,
+                self.node_name.clone(),
+                message,
+                cure,
+            ));
         }
         !same
     }

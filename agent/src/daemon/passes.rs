@@ -142,9 +142,16 @@ mod tests {
         wake.try_send(()).unwrap();
         let short = Duration::from_millis(1500);
         let began = Instant::now();
-        assert_eq!(due(began, short, &woken, true, &stopping), Due::Interval, "told too often");
+        assert_eq!(
+            due(began, short, &woken, true, &stopping),
+            Due::Interval,
+            "told too often"
+        );
         assert!(began.elapsed() >= short);
         stopping.store(true, Ordering::Relaxed);
-        assert_eq!(due(Instant::now(), Duration::ZERO, &woken, false, &stopping), Due::Never);
+        assert_eq!(
+            due(Instant::now(), Duration::ZERO, &woken, false, &stopping),
+            Due::Never
+        );
     }
 }

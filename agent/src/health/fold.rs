@@ -281,7 +281,10 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
         // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over. A GPU that was
         // faulty and did not come back from the boot that was recommended is not one that was taken out, unless as many are
         // there as somebody expects, or another is in its place.
-        let replaced = entry.address.as_ref().is_some_and(|address| address != gpu && sight.there.contains(address));
+        let replaced = entry
+            .address
+            .as_ref()
+            .is_some_and(|address| address != gpu && sight.there.contains(address));
         let meant = sight.counted || replaced || entry.finding.severity != Severity::Error;
         let gone = booted && sight.complete && meant && !sight.there.contains(gpu);
         return if gone {
@@ -298,7 +301,8 @@ fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
                 .min(DOUBLINGS);
             let needed = needed.saturating_mul(1 << again);
             let seen = entry.good.saturating_add(1);
-            (seen >= needed && (needed <= 1 || !sight.early)).then(|| format!("{seen} observation(s) in a row did not find it"))
+            (seen >= needed && (needed <= 1 || !sight.early))
+                .then(|| format!("{seen} observation(s) in a row did not find it"))
         }
         // Of what the kernel's log told and no other check: an ECC counter is not withdrawn by a word.
         Clear::Driver

@@ -36,7 +36,8 @@ pub(super) fn eviction_hard(tree: &Tree) -> Option<BTreeMap<String, String>> {
     let mut told = configuration.eviction_hard.filter(|told| !told.is_empty())?;
     if configuration.merge_default_eviction_settings {
         for (signal, default) in DEFAULTS {
-            told.entry((*signal).to_owned()).or_insert_with(|| (*default).to_owned());
+            told.entry((*signal).to_owned())
+                .or_insert_with(|| (*default).to_owned());
         }
     }
     Some(told)

@@ -92,7 +92,10 @@ mod tests {
     fn read(records: &[Record]) -> Vec<XidEvent> {
         let mut reader = Reader::default();
         let at = |record: &Record| Timestamp::from_second(1_000_000).unwrap() + record.monotonic;
-        records.iter().flat_map(|record| reader.read(record, at(record))).collect()
+        records
+            .iter()
+            .flat_map(|record| reader.read(record, at(record)))
+            .collect()
     }
 
     #[test]

@@ -213,7 +213,10 @@ fn a_link_that_is_down_counts_where_its_twin_has_it_up() {
     for gpu in &mut none_up.nvml.gpus {
         gpu.mig_enabled = Some(true);
     }
-    assert!(!found(&none_up).1.contains(&"nvlink-inactive".to_owned()), "MIG trains them off");
+    assert!(
+        !found(&none_up).1.contains(&"nvlink-inactive".to_owned()),
+        "MIG trains them off"
+    );
     let mut unmanaged = with(&[false, false], &[false, false]);
     add_switch(&mut unmanaged, "failed");
     let manager = vec!["fabric-manager-inactive".to_owned()];

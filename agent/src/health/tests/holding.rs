@@ -189,7 +189,11 @@ fn passes_on_one_anothers_heels_are_one_where_several_are_asked_for() {
     assert_eq!(fold.observe(now(10), &found(), &whole()), []);
     assert_eq!(fold.observe(now(20), &found(), &whole()).len(), 1, "the third");
     let ecc = || verdict(vec![finding("gpu-reset-required")]);
-    assert_eq!(fold.observe(now(21), &ecc(), &early).len(), 2, "what one look tells is told at once, and ends at once");
+    assert_eq!(
+        fold.observe(now(21), &ecc(), &early).len(),
+        2,
+        "what one look tells is told at once, and ends at once"
+    );
     assert_eq!(fold.observe(now(22), &verdict(vec![]), &early), []);
     assert_eq!(fold.observe(now(30), &verdict(vec![]), &whole()), []);
     assert_eq!(fold.observe(now(31), &verdict(vec![]), &early), []);
@@ -205,7 +209,11 @@ fn what_is_read_once_a_minute_counts_once_a_minute() {
     let found = || verdict(vec![finding("dpkg-interrupted")]);
     assert_eq!(fold.observe(now(0), &found(), &minute), []);
     for second in [10, 20, 30, 40, 50] {
-        assert_eq!(fold.observe(now(second), &found(), &between), [], "a copy of one reading");
+        assert_eq!(
+            fold.observe(now(second), &found(), &between),
+            [],
+            "a copy of one reading"
+        );
     }
     assert_eq!(fold.observe(now(60), &found(), &minute).len(), 1);
     assert_eq!(fold.observe(now(70), &found(), &between), []);
@@ -229,7 +237,10 @@ fn a_faulty_gpu_with_another_in_its_place_after_a_boot_is_gone() {
             ..whole()
         };
         let mut verdict = verdict(vec![]);
-        verdict.gpus.iter_mut().for_each(|gpu| gpu.uuid = Some(there.to_owned()));
+        verdict
+            .gpus
+            .iter_mut()
+            .for_each(|gpu| gpu.uuid = Some(there.to_owned()));
         assert_eq!(fold.observe(now(100), &verdict, &booted).len(), gone, "{there}");
     }
 }

@@ -224,7 +224,10 @@ fn records_of_the_kernels_log_are_past_by_their_order_whatever_became_of_the_clo
     let fold_again = started_again(&fold);
     assert!(fold_again.is_past(at(7100), Some(10), names), "also after a restart");
     fold.forgive(at(200), &pass(Some(0)), &era("b", 1), None);
-    assert!(!fold.is_past(at(7100), Some(10), names), "another boot has other records");
+    assert!(
+        !fold.is_past(at(7100), Some(10), names),
+        "another boot has other records"
+    );
 }
 
 #[test]
