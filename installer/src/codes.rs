@@ -119,7 +119,7 @@ pub const OF_STATUS: &[Code] = &[
     (
         "api-certificate",
         Error,
-        "The API server's certificate is not signed by the kubeconfig's authority.",
+        "The API server's certificate cannot be verified with the kubeconfig's authority.",
     ),
     ("api-not-kubernetes", Error, "What answers is no API server."),
     ("api-refused", Error, "The API server answers with another error."),

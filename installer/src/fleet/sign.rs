@@ -5,14 +5,16 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
-/// NVIDIA's device plugin: `nvidia.com/gpu`, `nvidia.com/gpu.shared`, `nvidia.com/mig-1g.10gb` (NVIDIA/k8s-device-plugin v0.18,
+/// NVIDIA's device plugin: `nvidia.com/gpu`, `nvidia.com/gpu.shared`, `nvidia.com/mig-1g.10gb` (NVIDIA/k8s-device-plugin,
 /// README.md, read 2026-11). What it has offered once stays in the list with 0 when it goes.
 const RESOURCES: &str = "nvidia.com/";
 /// GPU feature discovery and the GPU Operator, and what `bedplate up` selects the plugin's nodes by.
 const PRESENT: &str = "nvidia.com/gpu.present";
-/// Node feature discovery: `pci-0302_10de.present`, where 10de is NVIDIA (kubernetes-sigs/node-feature-discovery v0.18,
-/// docs/usage/features.md, read 2026-11).
+/// Node feature discovery: `pci-0302_10de.present`, or `pci-10de.present` where it is told to name the vendor alone
+/// (kubernetes-sigs.github.io/node-feature-discovery, "Feature discovery", read 2026-11).
 const PCI: &str = "feature.node.kubernetes.io/pci-";
+/// Its vendor number on PCI.
+const NVIDIA: &str = "10de";
 /// What an agent has written, which is not there now.
 const COUNT: &str = "bedplate.dev/gpu-count";
 
@@ -26,7 +28,8 @@ pub(super) fn of_gpu(node: &Node) -> Option<String> {
     let labels = node.metadata.labels.as_ref();
     let label = || {
         let (name, value) = labels?.iter().find(|(name, value)| {
-            let nvidia = name.starts_with(PCI) && name.contains("10de") && name.ends_with(".present");
+            let device = name.strip_prefix(PCI).and_then(|rest| rest.strip_suffix(".present"));
+            let nvidia = device.is_some_and(|fields| fields.split('_').any(|field| field == NVIDIA));
             (name.as_str() == PRESENT || nvidia) && value.as_str() == "true" || name.as_str() == COUNT
         })?;
         Some(format!("the label {name}={value}"))

@@ -63,7 +63,7 @@ pub(super) fn of(error: &kube::Error, file: &Path, server: &str) -> Finding {
         other if causes(other).iter().any(|cause| cause.contains("invalid peer certificate")) => (
             "api-certificate",
             format!(
-                "what answers at {server} shows a certificate that the authority in {} has not signed",
+                "what answers at {server} shows a certificate that cannot be verified with the authority in {}",
                 file.display()
             ),
             "the cluster was made anew, or something else answers there: `bedplate up` fetches its kubeconfig; or name the right \
