@@ -7,6 +7,7 @@
 pub mod capabilities;
 pub mod cli;
 pub mod cluster;
+pub mod codes;
 pub mod config;
 pub mod execute;
 pub mod exit;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
-use bedplate::config::{self, Conntrack, Mistakes, NodeRole, Parsed, Surroundings};
+use bedplate::config::{self, Conntrack, Key, Mistakes, NodeRole, Parsed, Surroundings};
 use bedplate::preflight;
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -126,6 +126,109 @@ fn a_key_that_cannot_be_read_is_told_with_its_place_whatever_else_is_wrong() {
     assert_eq!(findings[0].subject, "c.yaml:2:12");
     assert!(findings[0].blocks());
     assert_eq!(files.artifacts.named_at, "c.yaml: artifacts");
+}
+
+/// A cluster file with every key of a table and of those beneath it, at its example; `changed` says what stands instead.
+fn whole(table: &str, indent: usize, changed: &dyn Fn(&Key) -> Option<String>) -> String {
+    let mut text = String::new();
+    for key in config::keys().iter().filter(|key| key.of == table) {
+        let path = [table, &key.key].join(".").trim_start_matches('.').to_owned();
+        let item = format!("{path}[]");
+        let has = |table: &str| config::keys().iter().any(|key| key.of == table);
+        let (name, space) = (&key.key, " ".repeat(indent));
+        if let Some(value) = changed(key) {
+            let _ = writeln!(text, "{space}{name}: {value}");
+        } else if let Some(example) = &key.example {
+            let _ = writeln!(text, "{space}{name}: {example}");
+        } else if has(&item) {
+            let items = whole(&item, indent + 2, changed);
+            let _ = writeln!(text, "{space}{name}:\n{space}- {}", items.trim());
+        } else {
+            let _ = write!(text, "{space}{name}:\n{}", whole(&path, indent + 2, changed));
+        }
+    }
+    text
+}
+
+#[test]
+fn every_example_of_the_page_can_be_used_and_all_together_are_a_cluster_file() {
+    let text = whole("", 0, &|_| None);
+    let parsed = parse("c.yaml", &text).unwrap_or_else(|mistakes| panic!("{mistakes:#?}\n{text}"));
+    assert_eq!(parsed.warnings, Vec::new());
+    let serve = &parsed.spec.agent.settings["serve"];
+    assert_eq!(
+        serve["podResourcesSocket"],
+        "/var/lib/kubelet/pod-resources/kubelet.sock"
+    );
+    assert_eq!(serve["tokenFile"], "/etc/bedplate/scrape-token");
+    assert_eq!(parsed.spec.nodes[0].expect.link_width, Some(16));
+}
+
+#[test]
+fn every_key_of_the_page_is_read() {
+    for wrong in config::keys() {
+        // No key takes a list of empty lists.
+        let text = whole("", 0, &|key| (key == wrong).then(|| "[[]]".to_owned()));
+        let (of, name) = (&wrong.of, &wrong.key);
+        let Err(mistakes) = parse("c.yaml", &text) else {
+            panic!("nobody looks at `{name}` of {of:?}")
+        };
+        let line = text.lines().position(|line| line.contains("[[]]")).expect("its line") + 1;
+        let place = format!("c.yaml:{line}:");
+        let told = mistakes
+            .findings
+            .iter()
+            .any(|finding| finding.subject.starts_with(&place));
+        assert!(told, "{of}.{name}: {:#?}", mistakes.findings);
+    }
+}
+
+#[test]
+fn the_page_of_the_cluster_file_has_every_key() {
+    let mut page = String::from(
+        "# The cluster file\n\nWritten by `BEDPLATE_BLESS=1 cargo test -p bedplate --test config`, from `installer/src/config/keys.yaml`, which is also what bedplate \
+         knows: any other key is refused, with the nearest one. All mistakes are told at once, each with its line. `~` is your home; other paths start at the \
+         file's folder unless it says otherwise.\n",
+    );
+    let mut tables: Vec<&str> = Vec::new();
+    for key in config::keys() {
+        if !tables.contains(&key.of.as_str()) {
+            tables.push(&key.of);
+        }
+    }
+    for table in tables {
+        let title = if table.is_empty() {
+            "At the top".to_owned()
+        } else {
+            format!("`{table}`")
+        };
+        let _ = write!(
+            page,
+            "\n## {title}\n\n| key | type | without it | unit | example | what it is |\n|---|---|---|---|---|---|\n"
+        );
+        for key in config::keys().iter().filter(|key| key.of == table) {
+            let shown = |value: &Option<String>| {
+                value
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |text| format!("`{text}`"))
+            };
+            let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+            let (default, unit, example) = (or_dash(&key.default), or_dash(&key.unit), shown(&key.example));
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {default} | {unit} | {example} | {} |",
+                key.key, key.kind, key.says
+            );
+        }
+    }
+    let section = bedplate_substrates::SECTIONS[0];
+    let _ = write!(
+        page,
+        "\n## For `rehearse`\n\n`{section}: {{gpus: {{gpu-1: {{profile: h100-80gb-hbm3, count: 2}}}}}}` says which GPUs each machine has that `bedplate rehearse` makes; \
+         `up` and `preflight` hand it over unread. `examples/three-gpu-nodes.yaml` is a whole file with it.\n\n## All keys at once\n\n```yaml\n{}```\n",
+        whole("", 0, &|_| None)
+    );
+    golden(&beside("../docs/cluster-file.md"), &page);
 }
 
 proptest! {

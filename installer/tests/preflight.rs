@@ -5,10 +5,9 @@
 
 use bedplate::config::{self, ClusterSpec, Surroundings};
 use bedplate::preflight;
-use bedplate_protocol::{Finding, NodeFacts, Severity};
+use bedplate_protocol::{Finding, NodeFacts};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::path::Path;
 
 fn spec(accept: &str) -> ClusterSpec {
@@ -153,38 +152,4 @@ fn a_host_without_expected_gpus_is_not_asked_for_a_driver() {
     spec.nodes[0].expect.gpus = None;
     let bare = facts(&[("/nvidia/module_version", Value::Null), ("/nvidia_pci", json!([]))]);
     assert_eq!(preflight::judge(&spec, &spec.nodes[0], &bare, None), Vec::new());
-}
-
-#[test]
-fn the_page_of_findings_lists_every_code() {
-    let mut page = String::from(
-        "# Findings\n\nWritten by `BEDPLATE_BLESS=1 cargo test -p bedplate --test preflight`. Accept one by its code: `accept: [{code: …, reason: …}]`.\n",
-    );
-    for (title, codes) in [
-        ("Hosts, before anything is changed", preflight::CODES),
-        ("The cluster file", config::CODES),
-    ] {
-        let _ = write!(
-            page,
-            "\n## {title}\n\n| code | severity | what it says |\n|---|---|---|\n"
-        );
-        for (code, severity, meaning) in codes {
-            let _ = writeln!(page, "| `{code}` | {severity} | {meaning} |");
-        }
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings.md");
-    // The page's end is the agent's and has the same test there.
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    if let Some((_, end)) = found.split_once("\n## GPUs and nodes\n") {
-        let _ = write!(page, "\n## GPUs and nodes\n{end}");
-    }
-    if std::env::var_os("BEDPLATE_BLESS").is_some() {
-        std::fs::write(&path, &page).expect("docs/findings.md can be written");
-    }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page);
-    assert!(
-        preflight::CODES
-            .iter()
-            .any(|(_, severity, _)| *severity == Severity::Warning)
-    );
 }

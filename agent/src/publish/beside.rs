@@ -12,7 +12,7 @@ use super::published::Published;
 use super::publisher::Session;
 use super::refusal::{ApiError, PublishError};
 use super::told::Record;
-use crate::daemon::State;
+use crate::daemon::{Kubernetes, State};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::Path;
@@ -25,6 +25,7 @@ const ALONE: Duration = Duration::from_secs(10);
 /// What has been written, and what is waiting.
 pub(super) struct Beside {
     wants_taint: bool,
+    heartbeat: Duration,
     /// What the node was last seen or made to carry.
     marks: Option<Marks>,
     /// The taint that the node was last seen or made to have.
@@ -42,10 +43,16 @@ pub(super) struct Beside {
 
 impl Beside {
     /// Goes on with the Events that an earlier run has not told. `begun` is the number of this process' first own change.
-    pub(super) fn open(wants_taint: bool, directory: &Path, begun: u64, published: &watch::Sender<Published>) -> Self {
+    pub(super) fn open(
+        wanted: &Kubernetes,
+        directory: &Path,
+        begun: u64,
+        published: &watch::Sender<Published>,
+    ) -> Self {
         let (record, told) = Record::open(directory, begun);
         Self {
-            wants_taint,
+            wants_taint: wanted.taints,
+            heartbeat: wanted.heartbeat.get(),
             marks: None,
             taint: None,
             outbox: Outbox::new(told, Instant::now()),
@@ -72,7 +79,7 @@ impl Beside {
     /// When there is something to do, for a node whose conditions were last written at `written`.
     pub(super) fn due(&self, state: &State, now: Instant, written: Option<Instant>) -> Option<Instant> {
         let soon = written.map_or(now, |at| at + ALONE);
-        let labels = self.unmarked(&Marks::of(state)).then(|| self.labels.earliest(soon));
+        let labels = self.unmarked(&self.marks(state)).then(|| self.labels.earliest(soon));
         let taint = self.lacks(&Taint::of(state, self.wants_taint));
         let taint = taint.then(|| self.taints.earliest(soon));
         let events = self.outbox.due(now).map(|due| self.events.earliest(due));
@@ -82,7 +89,7 @@ impl Beside {
     /// The node's metadata, just read. It says nothing of taints: where they are wanted the node is looked at again, because
     /// somebody may have taken ours away.
     pub(super) fn seen(&mut self, node: &Value, state: &State) {
-        let wanted = Marks::of(state);
+        let wanted = self.marks(state);
         self.marks = wanted.on(node).then_some(wanted);
         if self.wants_taint {
             self.taint = None;
@@ -97,7 +104,7 @@ impl Beside {
 
     /// Writes what is due.
     pub(super) async fn write(&mut self, session: &Session, state: &State) {
-        let marks = Marks::of(state);
+        let marks = self.marks(state);
         if self.unmarked(&marks) && ready(&self.labels) {
             let done = self.label(session, marks).await;
             self.labels.ended(done);
@@ -115,6 +122,10 @@ impl Beside {
         if self.unkept || self.record.failing() {
             self.unkept = !self.record.keep(self.outbox.so_far());
         }
+    }
+
+    fn marks(&self, state: &State) -> Marks {
+        Marks::of(state, self.heartbeat)
     }
 
     fn unmarked(&self, wanted: &Marks) -> bool {

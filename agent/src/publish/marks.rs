@@ -6,6 +6,7 @@ use crate::health::is_about;
 use bedplate_protocol::{Finding, Health, Severity};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const HEALTH: &str = "bedplate.dev/gpu-health";
 const COUNT: &str = "bedplate.dev/gpu-count";
@@ -26,8 +27,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// What the state wants.
-    pub(super) fn of(state: &State) -> Self {
+    /// What the state wants, of an agent that writes this often: by it a reader knows after how long it is silent.
+    pub(super) fn of(state: &State, heartbeat: Duration) -> Self {
         let verdict = &state.verdict;
         let mut labels = BTreeMap::from([
             (HEALTH, spelled(&verdict.health)),
@@ -55,6 +56,7 @@ impl Marks {
         let none = |finding: &&Finding| !verdict.gpus.iter().any(|gpu| is_about(&finding.subject, gpu));
         let gpus = json!({
             "agent": state.version,
+            "heartbeat_seconds": heartbeat.as_secs(),
             "health": verdict.health,
             "action": verdict.action,
             "codes": codes(weighty(state).filter(none)),
@@ -181,7 +183,8 @@ mod tests {
     use crate::health::{Fold, Memory, Moment, Sense, Sight};
     use bedplate_protocol::{GpuVerdict, Verdict};
     use jiff::{SignedDuration, Timestamp};
-    use std::time::Duration;
+
+    const HEARTBEAT: Duration = Duration::from_mins(30);
 
     fn gpu(index: u32, uuid: Option<&str>, address: Option<&str>) -> GpuVerdict {
         GpuVerdict {
@@ -233,17 +236,18 @@ mod tests {
             told(Severity::Error, "gpu-count", "one"),
             told(Severity::Error, "gpu-reset-required", "one/GPU-gone"),
         ];
-        let marks = Marks::of(&state(gpus, findings));
+        let marks = Marks::of(&state(gpus, findings), HEARTBEAT);
         let shown: Value = serde_json::from_str(&marks.gpus).unwrap();
         assert_eq!(shown["gpus"][0]["codes"], json!(["ecc-uncorrected", "gpu-lost"]));
         assert_eq!(shown["gpus"][1]["codes"], json!(["xid-fatal"]));
         assert_eq!(shown["gpus"][2]["codes"], json!(["gpu-power-cable"]));
         assert_eq!(shown["codes"], json!(["gpu-count", "gpu-reset-required"]));
+        assert_eq!(shown["heartbeat_seconds"], 1800);
     }
 
     #[test]
     fn what_somebody_else_wrote_under_a_name_of_ours_goes() {
-        let marks = Marks::of(&state(Vec::new(), Vec::new()));
+        let marks = Marks::of(&state(Vec::new(), Vec::new()), HEARTBEAT);
         let with = |labels: Value| json!({"metadata": {"labels": labels}});
         let foreign = with(json!({HEALTH: "healthy", ACTION: "reboot", "somebody.example/rack": "7"}));
         let patch = marks.leftovers(&foreign).unwrap();

@@ -70,7 +70,7 @@ impl Publisher {
             entry: Attempts::new("anything", &published),
             written: Written::nothing(now),
             conditions: Attempts::new("conditions", &published),
-            beside: Beside::open(config.taints, state_directory, begun, &published),
+            beside: Beside::open(&config, state_directory, begun, &published),
             config,
             published,
         }

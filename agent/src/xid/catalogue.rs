@@ -111,7 +111,6 @@ pub(crate) struct Source {
 
 /// One XID.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
     /// The XID.
     pub(crate) number: u32,

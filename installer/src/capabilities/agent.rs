@@ -5,7 +5,7 @@
 use super::gate;
 use super::{Gate, GateResult};
 use crate::cluster::ClusterError;
-use crate::cluster::agents::{self, SILENT};
+use crate::cluster::agents;
 use crate::cluster::apply::{AppliedObject, apply, documents};
 use crate::cluster::wait::{Seen, until};
 use jiff::Timestamp;
@@ -94,7 +94,7 @@ fn report(node: &Node, now: Timestamp) -> Result<String, String> {
         return Err("has no condition of the agent".to_owned());
     }
     match agents::heartbeat(&ours) {
-        Some(at) if now.duration_since(at) <= SILENT => {}
+        Some(at) if now.duration_since(at) <= agents::silent_after(node) => {}
         Some(at) => return Err(format!("has been silent since {at}")),
         None => return Err("has no heartbeat of the agent".to_owned()),
     }
@@ -131,6 +131,13 @@ mod tests {
         assert!(old.unwrap_err().contains("silent since 2026-11-21T11:00:00Z"));
         let good = said(json!([condition("GPUDriverProblem", "False", "2026-11-21T11:59:00Z")]));
         assert_eq!(good.unwrap(), "1 conditions, no problem");
+        let mut slow = node(&json!([condition("GPUDriverProblem", "False", "2026-11-21T11:00:00Z")]));
+        let rhythm = (agents::GPUS.to_owned(), r#"{"heartbeat_seconds":3600}"#.to_owned());
+        slow.metadata.annotations = Some([rhythm].into());
+        assert!(
+            report(&slow, now).is_ok(),
+            "an agent that writes once an hour is not silent after one"
+        );
         let bad = said(json!([condition("GPUDriverProblem", "True", "2026-11-21T11:59:00Z")]));
         assert!(bad.unwrap().contains("GPUDriverProblem"));
     }

@@ -6,15 +6,16 @@ mod preflight;
 mod rehearse;
 mod report;
 mod status;
+mod streams;
 mod up;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Turns bare GPU machines into ground an LLM inference platform can stand on.
 #[derive(Debug, Parser)]
-#[command(name = "bedplate", version, after_help = EXIT_CODES)]
+#[command(name = "bedplate", version, after_help = exit::CODES)]
 struct CommandLine {
     /// What goes to stdout: a table for people or one JSON document.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
@@ -25,9 +26,6 @@ struct CommandLine {
     #[command(subcommand)]
     verb: Verb,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 everything holds, 1 something does not, 3 the cluster stands but a host was left out \
-or a gate is unproven, 64 wrong command line, 65 wrong config, artifact or key file (nothing was begun), 130 interrupted";
 
 /// The form of what goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,12 +39,16 @@ pub(crate) enum Output {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Take the machines of a cluster file from bare to a Ready Kubernetes cluster that shares proven GPUs.
+    #[command(after_help = exit::OF_UP)]
     Up(up::Args),
     /// Read facts from every machine and judge them. Changes nothing.
+    #[command(after_help = exit::OF_PREFLIGHT)]
     Preflight(preflight::Args),
     /// Show the GPUs of a cluster as their agents judge them, and what stands in a node's way. Changes nothing.
+    #[command(after_help = exit::OF_STATUS)]
     Status(status::Args),
     /// Make the machines of a cluster file on this one, out of namespaces, and run `up` on them.
+    #[command(after_help = exit::OF_UP)]
     Rehearse(rehearse::Args),
 }
 
@@ -65,7 +67,7 @@ pub fn run() -> Exit {
         Err(error) => {
             // Help and version are answers, not mistakes; clap tells them apart by the stream it wants.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return error.print().map_or(Exit::Failed, |()| exit);
+            return error.print().map_or(Exit::Output, |()| exit);
         }
     };
     let common = Common {

@@ -40,6 +40,13 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
 
 /// Looks at these machines, prints the report, and says how it ended.
 pub(crate) async fn look(loaded: &Loaded, machines: Vec<Machine>, output: Output) -> Exit {
+    tokio::select! {
+        report = whole(loaded, machines) => report.end(output),
+        () = super::interrupt::wait() => Exit::Interrupted,
+    }
+}
+
+async fn whole(loaded: &Loaded, machines: Vec<Machine>) -> Report {
     let spec = &loaded.spec;
     let progress = Progress::stderr(machines.iter().map(|machine| machine.name.as_str()));
     let meetings = machines.into_iter().filter_map(|machine| {
@@ -70,7 +77,7 @@ pub(crate) async fn look(loaded: &Loaded, machines: Vec<Machine>, output: Output
         })
     });
     let hosts = join_all(meetings).await;
-    let report = Report {
+    Report {
         cluster: spec.name.clone(),
         hosts,
         cluster_changes: Vec::new(),
@@ -78,9 +85,7 @@ pub(crate) async fn look(loaded: &Loaded, machines: Vec<Machine>, output: Output
         findings: loaded.warnings.clone(),
         seconds: progress.elapsed().as_secs_f64(),
         kubeconfig: None,
-    };
-    report.print(output);
-    report.exit()
+    }
 }
 
 /// The config's own machines, reached as it says.

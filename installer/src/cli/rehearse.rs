@@ -5,8 +5,8 @@
 
 use super::cluster_file::{self, Artifacts, Key, Loaded};
 use super::report::refuse;
-use super::up::bring_up;
-use super::{Common, Output, block_on};
+use super::up::{bring_up, in_the_way};
+use super::{Common, Output, block_on, streams};
 use crate::exit::Exit;
 use bedplate_protocol::{Finding, Severity};
 use bedplate_substrates::simulated::{Hosts, Options, Spec};
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     let kept = match Hosts::existing(&loaded.spec.name, &options) {
         // Nothing of it runs: what a killed rehearsal or a restart of this machine has left, kept by nobody.
         Ok(Some(left)) if !args.down && !left.any_running() => {
-            eprintln!("removing what an earlier rehearsal left");
+            streams::note("removing what an earlier rehearsal left");
             if let Err(e) = left.down() {
                 return refuse(&[broken(&loaded, &e)], common.output);
             }
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     match (kept, args) {
         (Some(hosts), Args { down: true, .. }) => remove(hosts, &loaded, common.output, Exit::Done),
         (None, Args { down: true, .. }) => {
-            eprintln!("no machines are kept under the name {}", loaded.spec.name);
+            streams::note(&format!("no machines are kept under the name {}", loaded.spec.name));
             Exit::Done
         }
         (
@@ -106,8 +106,11 @@ fn rehearse(
             return refuse(&findings, output);
         }
     };
+    if let Some(finding) = in_the_way(&loaded.spec).filter(|_| !args.preflight) {
+        return refuse(&[finding], output);
+    }
     // Threads begin in the network namespace of the thread that makes them; this one is still alone.
-    if let Err(e) = hosts.up(|line| eprintln!("{line}")) {
+    if let Err(e) = hosts.up(streams::note) {
         let finding = broken(&loaded, &e);
         let refused = refuse(&[finding], output);
         return if args.keep {
@@ -137,18 +140,20 @@ fn rehearse(
 }
 
 fn look_around(hosts: &Hosts, name: &str, file: &std::path::Path) {
-    eprintln!("\nThe machines go on running. To look around:");
+    streams::note("\nThe machines go on running. To look around:");
     for line in hosts.lookaround() {
-        eprintln!("  {line}");
+        streams::note(&format!("  {line}"));
     }
     if let Ok(here) = std::env::current_dir() {
-        eprintln!(
+        streams::note(&format!(
             "  ip netns exec bedplate-{name} kubectl --kubeconfig {}/kubeconfig get nodes,pods -A -o wide",
             here.display()
-        );
+        ));
     }
-    eprintln!("Run up again on them:  bedplate rehearse --keep {}", file.display());
-    eprintln!("Remove them:           bedplate rehearse --down {}", file.display());
+    streams::note(&format!(
+        "Run up again on them:  bedplate rehearse --keep {0}\nRemove them:           bedplate rehearse --down {0}",
+        file.display()
+    ));
 }
 
 fn remove(hosts: Hosts, loaded: &Loaded, output: Output, exit: Exit) -> Exit {

@@ -1,6 +1,6 @@
 //! What a run came to, as one table or one JSON document on stdout.
 
-use super::Output;
+use super::{Output, streams};
 use crate::capabilities::{Gate, GateResult};
 use crate::exit::Exit;
 use bedplate_protocol::{Finding, Health, StepId, Verdict};
@@ -92,14 +92,13 @@ impl Report {
         self.cluster_changes.is_empty() && self.hosts.iter().all(|host| host.changed.is_empty())
     }
 
-    /// Writes it to stdout.
-    pub(crate) fn print(&self, output: Output) {
+    /// Writes it to stdout, and says how the run ended.
+    pub(crate) fn end(&self, output: Output) -> Exit {
         let text = match output {
             Output::Text => self.text(),
             Output::Json => serde_json::to_string_pretty(self).unwrap_or_default() + "\n",
         };
-        // Whoever closed stdout does not want it.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        streams::answer(&text).map_or(Exit::Output, |()| self.exit())
     }
 
     fn text(&self) -> String {
@@ -162,16 +161,18 @@ impl Report {
     }
 
     fn changes(&self, text: &mut String) {
-        if self.hosts.iter().all(|host| host.state == HostState::Fit) {
-            return;
-        }
+        let steps: usize = self.hosts.iter().map(|host| host.unchanged).sum();
         if self.no_change() {
-            let steps: usize = self.hosts.iter().map(|host| host.unchanged).sum();
-            let _ = writeln!(
-                text,
-                "no change: {steps} steps on {} hosts held already, as does every object in the cluster",
-                self.hosts.len()
-            );
+            // What nobody looked at has not held.
+            let hosts = self.hosts.iter().filter(|host| host.unchanged > 0).count();
+            let cluster = if self.kubeconfig.is_some() && !self.findings.iter().any(Finding::blocks) {
+                ", as does every object in the cluster"
+            } else {
+                ""
+            };
+            if steps > 0 {
+                let _ = writeln!(text, "no change: {steps} steps on {hosts} hosts held already{cluster}");
+            }
             return;
         }
         for host in &self.hosts {
@@ -198,14 +199,23 @@ impl Report {
 
 /// Prints findings that ended a run before it began.
 pub(crate) fn refuse(findings: &[Finding], output: Output) -> Exit {
-    let text = match output {
-        Output::Json => serde_json::to_string_pretty(&serde_json::json!({ "findings": findings })).unwrap_or_default(),
-        Output::Text => findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-    };
-    if output == Output::Json {
-        println!("{text}");
-    } else {
-        eprintln!("{text}");
-    }
-    Exit::BadInput
+    instead(findings, output, Exit::BadInput)
 }
+
+/// Prints findings instead of what was asked for: a document on stdout, or lines for people on stderr.
+pub(crate) fn instead(findings: &[Finding], output: Output, exit: Exit) -> Exit {
+    let written = match output {
+        Output::Json => {
+            let document = serde_json::json!({ "findings": findings });
+            streams::answer(&(serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"))
+        }
+        Output::Text => {
+            let lines: Vec<String> = findings.iter().map(|finding| format!("{finding}\n")).collect();
+            streams::tell(&lines.concat())
+        }
+    };
+    written.map_or(Exit::Output, |()| exit)
+}
+
+#[cfg(test)]
+mod tests;

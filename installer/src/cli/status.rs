@@ -1,17 +1,19 @@
 //! `bedplate status`: the fleet's GPUs as their agents judge them, and what stands in a node's way. Changes nothing.
 
-use super::report::refuse;
-use super::{Common, Output, block_on};
-use crate::cluster;
+mod trouble;
+
+use super::report::{instead, refuse};
+use super::{Common, Output, block_on, streams};
+use crate::cluster::{self, ClusterError};
 use crate::exit::Exit;
 use crate::fleet::{self, Fleet};
-use bedplate_protocol::{Finding, Health, SecretString, Severity};
+use bedplate_protocol::{Finding, Health, SecretString};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use std::path::PathBuf;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `bedplate status`.
@@ -30,20 +32,14 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// After an event, so that a burst of them is printed once.
 const SETTLE: Duration = Duration::from_millis(300);
 
+/// How long a list of all nodes may take; one of 5000 nodes takes the API server a few seconds.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     let text = match std::fs::read_to_string(&args.kubeconfig) {
         Ok(text) => SecretString::new(text),
-        Err(e) => {
-            let finding = Finding::new(
-                Severity::Error,
-                "kubeconfig-unreadable",
-                args.kubeconfig.display().to_string(),
-                format!("the kubeconfig cannot be read: {e}"),
-                "name it with --kubeconfig FILE; `bedplate up` writes ./kubeconfig",
-            );
-            return refuse(&[finding], common.output);
-        }
+        Err(e) => return refuse(&[trouble::unreadable(&args.kubeconfig, &e)], common.output),
     };
     block_on(async {
         tokio::select! {
@@ -55,51 +51,75 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
 }
 
 async fn look(args: &Args, kubeconfig: &SecretString, output: Output) -> Exit {
-    let client = match cluster::client(kubeconfig).await {
-        Ok(client) => client,
-        Err(e) => return refuse(&[unreachable(&e)], output),
+    let api = match Api::open(&args.kubeconfig, kubeconfig).await {
+        Ok(api) => api,
+        Err(e) => return refuse(&[trouble::unusable(&args.kubeconfig, &e)], output),
     };
     if args.watch {
-        return watch(client, output).await;
+        return watch(&api, output).await;
     }
-    match read(&client).await {
-        Ok(fleet) => {
-            print(&fleet, output, false);
-            exit(&fleet)
+    match api.nodes().await {
+        Ok((nodes, _)) => {
+            let fleet = fleet::read(&nodes, Timestamp::now());
+            print(&fleet, output, false).map_or(Exit::Output, |()| exit(&fleet))
         }
-        Err(e) => {
-            super::report::refuse(&[unreachable(&e)], output);
-            Exit::Failed
-        }
+        // Nothing is known of any GPU, which is not that one has a problem.
+        Err(finding) => instead(&[finding], output, Exit::Incomplete),
     }
 }
 
-async fn read(client: &Client) -> Result<Fleet, kube::Error> {
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?;
-    Ok(fleet::read(&nodes.items, Timestamp::now()))
+/// The nodes of one cluster.
+struct Api<'a> {
+    nodes: kube::Api<Node>,
+    file: &'a Path,
+    server: String,
+}
+
+impl<'a> Api<'a> {
+    async fn open(file: &'a Path, kubeconfig: &SecretString) -> Result<Self, ClusterError> {
+        let config = cluster::config(kubeconfig).await?;
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = Client::try_from(config).map_err(ClusterError::api("open a connection"))?;
+        Ok(Self {
+            nodes: kube::Api::all(client),
+            file,
+            server,
+        })
+    }
+
+    /// All of them, and of which version of the cluster they are.
+    async fn nodes(&self) -> Result<(Vec<Node>, String), Finding> {
+        let all = ListParams::default();
+        let answer = tokio::time::timeout(LIMIT, self.nodes.list(&all)).await;
+        let list = answer
+            .map_err(|_| trouble::timed_out(&self.server, LIMIT.as_secs()))?
+            .map_err(|e| trouble::of(&e, self.file, &self.server))?;
+        Ok((list.items, list.metadata.resource_version.unwrap_or_default()))
+    }
 }
 
 /// Prints the fleet now, after every change, and every [`REFRESH`]; an API that is away is said once and waited for.
-async fn watch(client: Client, output: Output) -> Exit {
-    let api = Api::<Node>::all(client.clone());
+async fn watch(api: &Api<'_>, output: Output) -> Exit {
     let mut shown = String::new();
     let mut away = false;
     loop {
-        let version = match api.list(&ListParams::default()).await {
-            Ok(nodes) => {
+        let version = match api.nodes().await {
+            Ok((nodes, version)) => {
                 away = false;
-                let fleet = fleet::read(&nodes.items, Timestamp::now());
+                let fleet = fleet::read(&nodes, Timestamp::now());
                 // Ages alone are no news.
                 let news = serde_json::to_string(&(&fleet.findings, statements(&fleet))).unwrap_or_default();
                 if news != shown {
-                    print(&fleet, output, true);
+                    if print(&fleet, output, true).is_err() {
+                        return Exit::Output;
+                    }
                     shown = news;
                 }
-                nodes.metadata.resource_version.unwrap_or_default()
+                version
             }
-            Err(e) => {
+            Err(finding) => {
                 if !away {
-                    eprintln!("{}", unreachable(&e));
+                    streams::note(&finding.to_string());
                 }
                 away = true;
                 tokio::time::sleep(Duration::from_secs(2)).await;
@@ -107,17 +127,18 @@ async fn watch(client: Client, output: Output) -> Exit {
             }
         };
         // Any event, an expired watch and the refresh all lead to the same: look again.
-        if let Ok(events) = api.watch(&WatchParams::default(), &version).await {
-            let mut events = std::pin::pin!(events);
-            let next = async {
-                while let Some(event) = events.next().await {
-                    if !matches!(event, Ok(WatchEvent::Bookmark(_))) {
-                        break;
-                    }
-                }
+        let next = async {
+            let Ok(events) = api.nodes.watch(&WatchParams::default(), &version).await else {
+                return;
             };
-            let _ = tokio::time::timeout(REFRESH, next).await;
-        }
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                if !matches!(event, Ok(WatchEvent::Bookmark(_))) {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(REFRESH, next).await;
         tokio::time::sleep(SETTLE).await;
     }
 }
@@ -131,37 +152,20 @@ fn statements(fleet: &Fleet) -> Vec<serde_json::Value> {
     nodes.collect()
 }
 
-fn print(fleet: &Fleet, output: Output, again: bool) {
+fn print(fleet: &Fleet, output: Output, again: bool) -> Result<(), std::io::Error> {
     let text = match output {
         Output::Text if again => format!("{}\n{}", fleet.at, fleet::table(fleet)),
         Output::Text => fleet::table(fleet),
         Output::Json if again => serde_json::to_string(fleet).unwrap_or_default() + "\n",
         Output::Json => serde_json::to_string_pretty(fleet).unwrap_or_default() + "\n",
     };
-    // Whoever closed stdout does not want it.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    streams::answer(&text)
 }
 
 fn exit(fleet: &Fleet) -> Exit {
-    match fleet.health() {
+    match fleet.health {
         Health::Healthy if !fleet.findings.iter().any(Finding::blocks) => Exit::Done,
         Health::Unknown => Exit::Incomplete,
         Health::Healthy | Health::Problem => Exit::Failed,
     }
-}
-
-fn unreachable(error: &dyn std::error::Error) -> Finding {
-    let mut finding = Finding::new(
-        Severity::Error,
-        "api-unreachable",
-        "cluster",
-        format!("the Kubernetes API does not answer: {error}"),
-        "look whether the control-plane node is on: ssh to it and `systemctl status kubelet containerd`",
-    );
-    let mut source = error.source();
-    while let Some(cause) = source {
-        finding = finding.with_evidence(cause.to_string());
-        source = cause.source();
-    }
-    finding
 }

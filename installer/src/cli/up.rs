@@ -2,12 +2,15 @@
 
 mod bootstrap;
 mod enrol;
+mod kubeconfig;
 mod prove;
+
+pub(super) use kubeconfig::in_the_way;
 
 use super::cluster_file::{self, Artifacts, Key, Loaded};
 use super::report::{HostReport, HostState, Report, refuse};
 use super::{Common, Output, block_on};
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, causes};
 use crate::config::{ClusterSpec, NodeSpec};
 use crate::execute::StageReport;
 use crate::execute::lane::{Lane, Stay, meet};
@@ -34,7 +37,7 @@ pub(crate) struct Args {
     trust_new_host_keys: bool,
 }
 
-/// Where the administrator's kubeconfig is put.
+/// Where the administrator's kubeconfig is put: in the folder in which bedplate runs.
 const KUBECONFIG: &str = "kubeconfig";
 
 /// Runs the verb.
@@ -43,6 +46,9 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
         Ok(read) => read,
         Err(findings) => return refuse(&findings, common.output),
     };
+    if let Some(finding) = in_the_way(&loaded.spec) {
+        return refuse(&[finding], common.output);
+    }
     let machines = super::preflight::machines(&loaded.spec, args.trust_new_host_keys);
     match block_on(bring_up(loaded, &artifacts, machines, common.output)) {
         Ok(exit) => exit,
@@ -68,8 +74,7 @@ pub(crate) async fn bring_up(loaded: Loaded, artifacts: &Artifacts, machines: Ve
             return Exit::Interrupted;
         }
     };
-    report.print(output);
-    report.exit()
+    report.end(output)
 }
 
 fn now_seconds() -> u64 {
@@ -186,19 +191,14 @@ impl Run<'_> {
 }
 
 fn cluster_finding(name: &str, error: &ClusterError) -> Finding {
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Severity::Error,
         "cluster",
         name,
         error.to_string(),
         "look with `kubectl --kubeconfig ./kubeconfig get nodes,pods -A`, then run the same command again: it goes on from there",
     );
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        finding = finding.with_evidence(cause.to_string());
-        source = cause.source();
-    }
-    finding
+    causes(error).into_iter().skip(1).fold(finding, Finding::with_evidence)
 }
 
 impl Host<'_> {

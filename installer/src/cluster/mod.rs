@@ -4,14 +4,18 @@
 
 pub mod agents;
 pub mod apply;
+mod causes;
 pub mod enrolment;
 pub mod join;
+pub mod kubeconfig;
 pub mod nodes;
 pub mod wait;
 
+pub use causes::causes;
+
 use bedplate_protocol::SecretString;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What went wrong between us and the API.
 #[derive(Debug, thiserror::Error)]
@@ -59,25 +63,17 @@ impl ClusterError {
 
 /// A client for the cluster of this kubeconfig.
 pub async fn client(kubeconfig: &SecretString) -> Result<kube::Client, ClusterError> {
-    let parsed = Kubeconfig::from_yaml(kubeconfig.expose()).map_err(|e| ClusterError::Kubeconfig(e.to_string()))?;
-    let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
-        .await
-        .map_err(|e| ClusterError::Kubeconfig(e.to_string()))?;
-    kube::Client::try_from(config).map_err(ClusterError::api("open a connection"))
+    kube::Client::try_from(config(kubeconfig).await?).map_err(ClusterError::api("open a connection"))
 }
 
-/// Writes the kubeconfig where the user finds it: mode 0600 from its first byte, complete or not at all.
-pub fn write_kubeconfig(path: &Path, kubeconfig: &SecretString) -> Result<(), ClusterError> {
-    use std::io::Write;
-    let error = |e| ClusterError::Write(path.to_path_buf(), e);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
-    // tempfile makes its files 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(error)?;
-    file.write_all(kubeconfig.expose().as_bytes()).map_err(error)?;
-    file.as_file().sync_all().map_err(error)?;
-    file.persist(path).map_err(|e| error(e.error))?;
-    Ok(())
+/// Where the cluster of this kubeconfig is, and who we are there.
+pub async fn config(kubeconfig: &SecretString) -> Result<kube::Config, ClusterError> {
+    let bad = |e: kube::config::KubeconfigError| ClusterError::Kubeconfig(causes(&e).join(": "));
+    // The parser's own message repeats what it read, which may be a secret.
+    let parsed = Kubeconfig::from_yaml(kubeconfig.expose()).map_err(|_| {
+        ClusterError::Kubeconfig("it is not YAML with the keys clusters, users and contexts".to_owned())
+    })?;
+    kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+        .await
+        .map_err(bad)
 }

@@ -1,6 +1,6 @@
 //! Waiting for the cluster: bounded, and always saying for what and since when.
 
-use super::ClusterError;
+use super::{ClusterError, causes};
 use std::time::{Duration, Instant};
 
 /// How often a condition is asked again. The API server answers a read in about a millisecond; a tenth of a second between
@@ -33,7 +33,7 @@ where
         let last = match look().await {
             Ok(Seen::Yes(value)) => return Ok(value),
             Ok(Seen::NotYet(last)) => last,
-            Err(e) => e.to_string(),
+            Err(e) => causes(&e).join(": "),
         };
         if begun.elapsed() >= limit {
             return Err(ClusterError::TimedOut {

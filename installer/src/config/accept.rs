@@ -17,7 +17,7 @@ pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, codes: &[&str], rea
     let mut accepted: Vec<Accept> = Vec::new();
     let Some(node) = node else { return accepted };
     for (index, item) in list(node, "accept", reader).iter().enumerate() {
-        let Some(table) = Table::read(item, &format!("accept[{index}]"), &["code", "reason"], reader) else {
+        let Some(table) = Table::read(item, &format!("accept[{index}]"), reader) else {
             continue;
         };
         let code = table.required_text("code", reader);

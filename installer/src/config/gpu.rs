@@ -23,9 +23,9 @@ pub struct TimeSlicing {
 
 pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, reader: &mut Reader<'_>) -> GpuSpec {
     let slicing = node
-        .and_then(|node| Table::read(node, "gpu", &["timeSlicing"], reader))
+        .and_then(|node| Table::read(node, "gpu", reader))
         .and_then(|table| table.get("timeSlicing"))
-        .and_then(|node| Table::read(node, "gpu.timeSlicing", &["replicas"], reader));
+        .and_then(|node| Table::read(node, "gpu.timeSlicing", reader));
     let Some(table) = slicing else {
         return GpuSpec::default();
     };

@@ -1,6 +1,7 @@
 //! `kubernetes:` and `containerd:`, the settings of other people's programs that a site may need. Called by the room's
 //! `mod`. Everything that bedplate can know better from a host's facts has no key here.
 
+use super::keys;
 use super::reader::{Reader, Table, kind};
 use super::subnet::Subnet;
 use saphyr::{MarkedYaml, Scalar, YamlData};
@@ -50,27 +51,8 @@ pub struct ContainerdSpec {
     pub disable_apparmor: bool,
 }
 
-/// kubelet's hard eviction signals on Linux: kubernetes.io, "Node-pressure eviction", read for v1.36.
-const SIGNALS: &[&str] = &[
-    "memory.available",
-    "nodefs.available",
-    "nodefs.inodesFree",
-    "imagefs.available",
-    "imagefs.inodesFree",
-    "containerfs.available",
-    "containerfs.inodesFree",
-    "pid.available",
-];
-
 pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, reader: &mut Reader<'_>) -> KubernetesSpec {
-    let table = node.and_then(|node| {
-        Table::read(
-            node,
-            "kubernetes",
-            &["podSubnet", "serviceSubnet", "kubelet", "kubeProxy"],
-            reader,
-        )
-    });
+    let table = node.and_then(|node| Table::read(node, "kubernetes", reader));
     let mut spec = KubernetesSpec {
         pod_subnet: Subnet::known(Ipv4Addr::new(10, 244, 0, 0), 16),
         service_subnet: Subnet::known(Ipv4Addr::new(10, 96, 0, 0), 16),
@@ -122,12 +104,7 @@ pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, reader: &mut Reader
 }
 
 fn kubelet(node: &MarkedYaml<'_>, reader: &mut Reader<'_>) -> KubeletSpec {
-    let keys = [
-        "evictionHard",
-        "imageGCHighThresholdPercent",
-        "imageGCLowThresholdPercent",
-    ];
-    let Some(table) = Table::read(node, "kubernetes.kubelet", &keys, reader) else {
+    let Some(table) = Table::read(node, "kubernetes.kubelet", reader) else {
         return KubeletSpec::default();
     };
     let high = table.number("imageGCHighThresholdPercent", &(1..=100), reader);
@@ -144,13 +121,14 @@ fn kubelet(node: &MarkedYaml<'_>, reader: &mut Reader<'_>) -> KubeletSpec {
     let mut eviction_hard = BTreeMap::new();
     if let Some(signals) = table
         .get("evictionHard")
-        .and_then(|node| Table::read(node, "kubernetes.kubelet.evictionHard", SIGNALS, reader))
+        .and_then(|node| Table::read(node, "kubernetes.kubelet.evictionHard", reader))
     {
-        for signal in SIGNALS {
+        // kubelet's hard eviction signals on Linux: kubernetes.io, "Node-pressure eviction", read for v1.36.
+        for signal in keys::of("kubernetes.kubelet.evictionHard") {
             let Some(node) = signals.get(signal) else { continue };
             match threshold(node) {
                 Some(text) => {
-                    eviction_hard.insert((*signal).to_owned(), text);
+                    eviction_hard.insert(signal.to_owned(), text);
                 }
                 None => reader.error(
                     node.span.start,
@@ -184,8 +162,7 @@ fn threshold(node: &MarkedYaml<'_>) -> Option<String> {
 }
 
 fn conntrack(node: &MarkedYaml<'_>, reader: &mut Reader<'_>) -> Conntrack {
-    let chosen = Table::read(node, "kubernetes.kubeProxy", &["conntrack"], reader)
-        .and_then(|table| table.text("conntrack", reader));
+    let chosen = Table::read(node, "kubernetes.kubeProxy", reader).and_then(|table| table.text("conntrack", reader));
     match chosen.as_ref().map(|(text, at)| (text.as_str(), *at)) {
         Some(("keep", _)) => Conntrack::Keep,
         None | Some(("manage", _)) => Conntrack::Manage,
@@ -202,8 +179,7 @@ fn conntrack(node: &MarkedYaml<'_>, reader: &mut Reader<'_>) -> Conntrack {
 }
 
 pub(in crate::config) fn read_containerd(node: Option<&MarkedYaml<'_>>, reader: &mut Reader<'_>) -> ContainerdSpec {
-    let keys = ["restrictOomScoreAdj", "disableApparmor"];
-    let Some(table) = node.and_then(|node| Table::read(node, "containerd", &keys, reader)) else {
+    let Some(table) = node.and_then(|node| Table::read(node, "containerd", reader)) else {
         return ContainerdSpec::default();
     };
     ContainerdSpec {

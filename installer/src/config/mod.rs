@@ -7,6 +7,7 @@ mod agent;
 mod codes;
 mod files;
 mod gpu;
+mod keys;
 mod kubernetes;
 mod names;
 mod nearest;
@@ -21,6 +22,7 @@ pub use agent::AgentSpec;
 pub use codes::CODES;
 pub use files::{NamedFile, NamedFiles, check_key};
 pub use gpu::{GpuSpec, TimeSlicing};
+pub use keys::{Key, keys};
 pub use kubernetes::{Conntrack, ContainerdSpec, KubeletSpec, KubernetesSpec};
 pub use nodes::{NodeRole, NodeSpec};
 pub use section::Section;
@@ -231,26 +233,13 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-const KEYS: &[&str] = &[
-    "name",
-    "kubernetes",
-    "containerd",
-    "artifacts",
-    "ssh",
-    "gpu",
-    "agent",
-    "accept",
-    "nodes",
-];
-
 fn cluster(
     root: &MarkedYaml<'_>,
     around: &Surroundings<'_>,
     reader: &mut Reader<'_>,
     files: &mut Option<NamedFiles>,
 ) -> Option<ClusterSpec> {
-    let known: Vec<&str> = KEYS.iter().copied().chain(around.sections.iter().copied()).collect();
-    let table = Table::read(root, "", &known, reader)?;
+    let table = Table::read_with(root, "", around.sections, reader)?;
     let name = table
         .required_text("name", reader)
         .and_then(|(text, at)| names::check_label(&text, "the cluster's name", at, reader).then_some(text));

@@ -89,8 +89,7 @@ fn read_node(
     seen: &mut Seen,
     reader: &mut Reader<'_>,
 ) -> Option<NodeSpec> {
-    let keys = ["name", "address", "role", "hostKey", "expect"];
-    let Some(table) = Table::read(item, path, &keys, reader) else {
+    let Some(table) = Table::read(item, path, reader) else {
         seen.unreadable_role = true;
         return None;
     };
@@ -228,17 +227,7 @@ fn read_host_key(text: String, at: Marker, reader: &mut Reader<'_>) -> Option<St
 }
 
 fn read_expectation(node: &MarkedYaml<'_>, path: &str, reader: &mut Reader<'_>) -> Expectation {
-    let keys = [
-        "gpus",
-        "model",
-        "driver",
-        "memoryGib",
-        "mig",
-        "persistence",
-        "ecc",
-        "linkWidth",
-    ];
-    let Some(table) = Table::read(node, &format!("{path}.expect"), &keys, reader) else {
+    let Some(table) = Table::read(node, &format!("{path}.expect"), reader) else {
         return Expectation::default();
     };
     Expectation {

@@ -1,6 +1,7 @@
 //! Reads marked YAML into Rust values and collects every mistake with its place. Decides nothing about meaning.
 //! Called by the other files of this room.
 
+use super::keys;
 use super::nearest::nearest;
 use bedplate_protocol::{Finding, Severity};
 use saphyr::{MarkedYaml, Marker, Scalar, YamlData};
@@ -113,14 +114,20 @@ pub(in crate::config) struct Table<'n, 'y> {
 }
 
 impl<'n, 'y> Table<'n, 'y> {
-    /// Reads a mapping; unknown keys and keys that are no text are findings. `path` is the dotted path shown to people,
-    /// empty at the top.
-    pub(in crate::config) fn read(
+    /// Reads a mapping; keys that `keys.yaml` does not have and keys that are no text are findings. `path` is the dotted path
+    /// shown to people, empty at the top.
+    pub(in crate::config) fn read(node: &'n MarkedYaml<'y>, path: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        Self::read_with(node, path, &[], reader)
+    }
+
+    /// The same for a table in which `more` is known, too.
+    pub(in crate::config) fn read_with(
         node: &'n MarkedYaml<'y>,
         path: &str,
-        known: &[&str],
+        more: &[&str],
         reader: &mut Reader<'_>,
     ) -> Option<Self> {
+        let known: Vec<&str> = keys::of(path).into_iter().chain(more.iter().copied()).collect();
         let YamlData::Mapping(map) = &node.data else {
             let what = if path.is_empty() { "a cluster file" } else { path };
             reader.error(
@@ -151,7 +158,7 @@ impl<'n, 'y> Table<'n, 'y> {
             } else {
                 format!("in {path}")
             };
-            let remedy = match nearest(name, known) {
+            let remedy = match nearest(name, &known) {
                 Some(close) => format!("Write `{close}:` instead of `{name}:`."),
                 None => format!("Remove it. Known keys here: {}.", known.join(", ")),
             };

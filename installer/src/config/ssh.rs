@@ -22,7 +22,7 @@ pub(in crate::config) fn read(
     around: &Surroundings<'_>,
     reader: &mut Reader<'_>,
 ) -> (SshSpec, NamedFile) {
-    let table = node.and_then(|node| Table::read(node, "ssh", &["user", "key", "port", "knownHosts"], reader));
+    let table = node.and_then(|node| Table::read(node, "ssh", reader));
     let mut text = |key: &str| table.as_ref().and_then(|table| table.text(key, reader));
     let user = text("user").map_or_else(|| "root".to_owned(), |(user, _)| user);
     let key = text("key");

@@ -4,47 +4,37 @@
 //! is shown as old and never counts as healthy.
 
 mod read;
+mod sign;
 mod table;
 
 use bedplate_protocol::{Finding, Health, RecommendedAction};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use read::read;
+pub use read::{code, read};
 pub use table::table;
-
-/// The annotation in which an agent keeps its verdict of each GPU.
-pub const GPUS: &str = "bedplate.dev/gpus";
 
 /// All nodes, by name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Fleet {
     /// When it was read.
     pub at: Timestamp,
+    /// The worst of all nodes that are judged; unknown where none is.
+    pub health: Health,
     /// Nodes.
     pub nodes: Vec<NodeStatus>,
     /// What a person must hear, the gravest node by node.
     pub findings: Vec<Finding>,
 }
 
-impl Fleet {
-    /// The worst of all nodes; a silent agent's node is unknown.
-    pub fn health(&self) -> Health {
-        self.nodes
-            .iter()
-            .map(NodeStatus::health)
-            .max()
-            .unwrap_or(Health::Healthy)
-    }
-}
-
 /// One node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,
+    /// The worst of its GPUs and conditions; unknown while no agent looks or its verdict cannot be read. None where there is
+    /// nothing to judge: no agent, and no sign of a GPU.
+    pub health: Option<Health>,
     /// Whether kubelet says that it can run pods.
     pub ready: bool,
     /// Whether new pods are kept away (`kubectl cordon`).
@@ -59,27 +49,6 @@ pub struct NodeStatus {
     pub gpus: Vec<GpuStatus>,
     /// Conditions of the agent that are not False.
     pub conditions: Vec<ConditionStatus>,
-}
-
-impl NodeStatus {
-    /// The worst of its GPUs and conditions.
-    pub fn health(&self) -> Health {
-        if self.agent == Agent::Absent && self.gpus.is_empty() && self.allocatable_gpus == 0 {
-            // No agent and no GPU: nothing to judge.
-            return Health::Healthy;
-        }
-        let told = self
-            .gpus
-            .iter()
-            .map(|gpu| gpu.health)
-            .chain(self.conditions.iter().map(|condition| condition.health))
-            .max()
-            .unwrap_or(Health::Healthy);
-        match self.agent {
-            Agent::Reports { .. } => told,
-            Agent::Silent { .. } | Agent::Absent => told.max(Health::Unknown),
-        }
-    }
 }
 
 /// What a node's agent does.

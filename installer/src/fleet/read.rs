@@ -1,12 +1,11 @@
 //! From Node objects to a [`Fleet`]. Called through the room's `mod`.
 
-use super::{Agent, ConditionStatus, Fleet, GPUS, GpuStatus, NodeStatus};
-use crate::cluster::agents::{self, SILENT};
+use super::{Agent, ConditionStatus, Fleet, GpuStatus, NodeStatus, sign};
+use crate::cluster::agents::{self, GPUS};
 use bedplate_protocol::{Finding, Health, RecommendedAction, Severity};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Of everything that bedplate writes on a Node.
 const DOMAIN: &str = "bedplate.dev/";
@@ -21,11 +20,26 @@ struct Mark {
 pub fn read(nodes: &[Node], at: Timestamp) -> Fleet {
     let mut read: Vec<(NodeStatus, Vec<Finding>)> = nodes.iter().map(|node| one(node, at)).collect();
     read.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-    let (nodes, findings): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    let (nodes, findings): (Vec<NodeStatus>, Vec<_>) = read.into_iter().unzip();
+    let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    let health = nodes.iter().filter_map(|node| node.health).max();
+    if health.is_none() {
+        findings.push(Finding::new(
+            Severity::Error,
+            "nothing-judged",
+            "cluster",
+            format!(
+                "of {} nodes none has an agent or shows a GPU, so nothing is known of this cluster",
+                nodes.len()
+            ),
+            "look whether the kubeconfig is of the cluster that you mean, then bedplate up",
+        ));
+    }
     Fleet {
         at,
+        health: health.unwrap_or(Health::Unknown),
         nodes,
-        findings: findings.into_iter().flatten().collect(),
+        findings,
     }
 }
 
@@ -36,23 +50,41 @@ fn one(node: &Node, at: Timestamp) -> (NodeStatus, Vec<Finding>) {
     let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
     let agent = match agents::heartbeat(&ours) {
         None => Agent::Absent,
-        Some(last) if at.duration_since(last) > SILENT => Agent::Silent { since: last },
+        Some(last) if at.duration_since(last) > agents::silent_after(node) => Agent::Silent { since: last },
         Some(last) => Agent::Reports { last },
     };
     let mut findings = Vec::new();
-    let gpus = annotation(node.metadata.annotations.as_ref(), &name, &mut findings);
+    let text = node.metadata.annotations.as_ref().and_then(|all| all.get(GPUS));
+    let gpus = annotation(text.map(String::as_str), &agent, &name, &mut findings);
+    let conditions: Vec<ConditionStatus> = ours.iter().filter_map(|c| not_false(c)).collect();
+    let sign = sign::of_gpu(node);
     let status = NodeStatus {
+        health: judged(&agent, sign.is_some(), gpus.as_deref(), &conditions),
         ready,
         cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
         taints: taints(node),
         allocatable_gpus: allocatable(node),
-        gpus,
-        conditions: ours.iter().filter_map(|c| not_false(c)).collect(),
+        gpus: gpus.unwrap_or_default(),
+        conditions,
         agent,
         name,
     };
-    in_the_way(&status, &mut findings);
+    in_the_way(&status, sign.as_deref(), &mut findings);
     (status, findings)
+}
+
+/// A node's health. What a silent agent has said last, and what it said of GPUs and cannot be read, proves nothing.
+fn judged(agent: &Agent, sign: bool, gpus: Option<&[GpuStatus]>, conditions: &[ConditionStatus]) -> Option<Health> {
+    if *agent == Agent::Absent && !sign {
+        return None;
+    }
+    let of_gpus = gpus.iter().flat_map(|gpus| gpus.iter().map(|gpu| gpu.health));
+    let told = of_gpus.chain(conditions.iter().map(|condition| condition.health)).max();
+    let least = match (agent, gpus) {
+        (Agent::Reports { .. }, Some(_)) => Health::Healthy,
+        _ => Health::Unknown,
+    };
+    Some(told.map_or(least, |told| told.max(least)))
 }
 
 /// Taints of our domain, whoever wrote them.
@@ -91,17 +123,23 @@ fn allocatable(node: &Node) -> u64 {
         .sum()
 }
 
-fn annotation(
-    annotations: Option<&BTreeMap<String, String>>,
-    node: &str,
-    findings: &mut Vec<Finding>,
-) -> Vec<GpuStatus> {
-    let Some(text) = annotations.and_then(|all| all.get(GPUS)) else {
-        return Vec::new();
+/// The GPUs as the agent has written them; none where that is not there or cannot be read.
+fn annotation(text: Option<&str>, agent: &Agent, node: &str, findings: &mut Vec<Finding>) -> Option<Vec<GpuStatus>> {
+    let Some(text) = text else {
+        if matches!(agent, Agent::Reports { .. }) {
+            findings.push(Finding::new(
+                Severity::Warning,
+                "gpu-annotation",
+                node,
+                format!("its agent reports and has not written the annotation {GPUS}, so nothing is known of single GPUs"),
+                "it follows the first report within a minute; after that, on the node: journalctl -u bedplate-agent -n 50",
+            ));
+        }
+        return None;
     };
     let mark: Result<Mark, _> = serde_json::from_str(text);
     match mark {
-        Ok(mark) => mark.gpus,
+        Ok(mark) => Some(mark.gpus),
         Err(error) => {
             findings.push(
                 Finding::new(
@@ -113,13 +151,13 @@ fn annotation(
                 )
                 .with_evidence(text.chars().take(200).collect::<String>()),
             );
-            Vec::new()
+            None
         }
     }
 }
 
 /// What keeps this node from work, each with its cure.
-fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
+fn in_the_way(node: &NodeStatus, sign: Option<&str>, findings: &mut Vec<Finding>) {
     let name = &node.name;
     let mut add = |severity, code: &str, message: String, cure: String| {
         findings.push(Finding::new(severity, code, name, message, cure));
@@ -133,13 +171,17 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
              with `bedplate up`"
                 .to_owned(),
         ),
-        Agent::Absent if node.allocatable_gpus > 0 => add(
-            Severity::Error,
-            "agent-absent",
-            format!("it offers {} nvidia.com/gpu and no agent has ever reported", node.allocatable_gpus),
-            "bedplate up".to_owned(),
-        ),
-        Agent::Reports { .. } | Agent::Absent => {}
+        Agent::Absent => {
+            if let Some(sign) = sign {
+                add(
+                    Severity::Error,
+                    "agent-absent",
+                    format!("it has {sign}, and there is no agent that looks at its GPUs"),
+                    "bedplate up".to_owned(),
+                );
+            }
+        }
+        Agent::Reports { .. } => {}
     }
     if !node.ready {
         add(
@@ -184,7 +226,7 @@ fn in_the_way(node: &NodeStatus, findings: &mut Vec<Finding>) {
         );
         add(
             severity,
-            &kebab_case(&condition.kind),
+            &code(&condition.kind),
             format!("{}{since}: {}", condition.reason, condition.message),
             cure,
         );
@@ -208,8 +250,8 @@ fn mends(node: &NodeStatus, taint: &str) -> String {
     )
 }
 
-/// `GPUMemoryProblem` as a finding's code: `gpu-memory-problem`.
-fn kebab_case(kind: &str) -> String {
+/// A condition's type as a finding's code: `GPUMemoryProblem` is `gpu-memory-problem`.
+pub fn code(kind: &str) -> String {
     let mut code = String::new();
     let letters: Vec<char> = kind.chars().collect();
     for (n, letter) in letters.iter().enumerate() {

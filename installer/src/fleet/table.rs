@@ -67,7 +67,8 @@ fn lines(node: &NodeStatus, at: Timestamp) -> Vec<[String; 7]> {
         })
         .collect();
     if lines.is_empty() {
-        let alone = ["", "", "", word(node.health()), "none", "-", ""];
+        let health = node.health.map_or("not judged", word);
+        let alone = ["", "", "", health, "none", "-", ""];
         lines.push(alone.map(str::to_owned));
     }
     lines[0][0].clone_from(&node.name);
@@ -114,6 +115,7 @@ mod tests {
         };
         let node = |name: &str, agent, gpus| NodeStatus {
             name: name.into(),
+            health: None,
             ready: true,
             cordoned: name == "b",
             taints: Vec::new(),
@@ -124,6 +126,7 @@ mod tests {
         };
         let fleet = Fleet {
             at,
+            health: Health::Problem,
             nodes: vec![
                 node(
                     "a",
@@ -142,6 +145,7 @@ mod tests {
                     },
                     vec![gpu("GPU-3", Health::Healthy, None)],
                 ),
+                node("c", Agent::Absent, Vec::new()),
             ],
             findings: Vec::new(),
         };
@@ -152,6 +156,7 @@ NODE  READY     AGENT           HEALTH       GPU    MODEL      DO
 a     yes       12 s ago        healthy      GPU-1  NVIDIA L4
                                 problem      GPU-2  NVIDIA L4  reset GPU
 b     cordoned  silent for 2 d  was healthy  GPU-3  NVIDIA L4
+c     yes       none            not judged   none   -
 "
         );
     }

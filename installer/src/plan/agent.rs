@@ -43,7 +43,7 @@ pub fn agent(
     })?;
     let wanted = &site.spec.agent;
     let mut kubernetes = json!({
-        "apiServer": format!("https://{}", kubeadm_join::endpoint(control_plane)),
+        "apiServer": kubeadm_join::api_server(control_plane),
         "caFile": CA,
         "tokenFile": TOKEN,
         "taints": wanted.taints,

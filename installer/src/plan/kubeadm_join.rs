@@ -12,6 +12,11 @@ pub const JOIN_TOKEN: &str = "join-token";
 /// The value with the hash of the cluster CA's public key, `sha256:` and 64 hexadecimal digits.
 pub const CA_HASH: &str = "ca-hash";
 
+/// Where the cluster's API server is, as every kubeconfig of it says.
+pub fn api_server(control_plane: &NodeSpec) -> String {
+    format!("https://{}", endpoint(control_plane))
+}
+
 /// Where the API server of a control-plane node answers.
 pub(super) fn endpoint(control_plane: &NodeSpec) -> String {
     format!("{}:6443", control_plane.address)

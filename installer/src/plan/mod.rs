@@ -14,7 +14,7 @@ mod system;
 
 pub use agent::{AGENT_TOKEN, AgentIdentity, agent};
 pub use describe::describe;
-pub use kubeadm_join::{CA_HASH, JOIN_TOKEN};
+pub use kubeadm_join::{CA_HASH, JOIN_TOKEN, api_server};
 
 use crate::config::{ClusterSpec, NodeRole, NodeSpec};
 use bedplate_protocol::artifacts::Index;

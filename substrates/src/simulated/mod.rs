@@ -21,6 +21,7 @@
 mod access;
 pub mod census;
 pub mod cgroup;
+mod codes;
 pub mod command;
 pub mod gpu;
 pub mod host;
@@ -38,6 +39,7 @@ mod tools;
 mod up;
 
 pub use access::Access;
+pub use codes::CODES;
 pub use gpu::SimulatedNvml;
 pub use kernel_log::KernelLogServer;
 pub use spec::Spec;

@@ -15,7 +15,6 @@ and every XID of theirs reads as unknown, a warning";
 
 /// The answer for programs.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Coverage {
     source: &'static Source,
     covered: usize,
@@ -27,7 +26,6 @@ struct Coverage {
 
 /// What reads as unknown, a warning.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct NotCovered {
     unused: &'static [u32],
     unlisted: Vec<u32>,
@@ -179,6 +177,22 @@ mod tests {
             let not_covered =
                 coverage.not_covered.unused.contains(&number) || coverage.not_covered.unlisted.contains(&number);
             assert!(known.contains(&number) != not_covered, "XID {number}");
+        }
+    }
+
+    #[test]
+    fn programs_read_the_casing_of_every_other_document() {
+        let document = serde_json::to_value(coverage()).unwrap();
+        let mut keys: Vec<&String> = document.as_object().unwrap().keys().collect();
+        keys.extend(document["not_covered"].as_object().unwrap().keys());
+        keys.extend(document["source"].as_object().unwrap().keys());
+        keys.extend(document["rows"][0].as_object().unwrap().keys());
+        assert!(keys.len() > 10, "{keys:?}");
+        for key in keys {
+            assert!(
+                !key.contains(|letter: char| letter.is_uppercase() || letter == '-'),
+                "{key}"
+            );
         }
     }
 

@@ -12,7 +12,6 @@ use bedplate_protocol::message::Values;
 use bedplate_protocol::{Finding, Mode, NodePlan, RunId, SecretString, Severity};
 use futures::future::join_all;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 impl Run<'_> {
     /// Everything after the hosts were judged. `hosts[0]` is the founder.
@@ -46,7 +45,7 @@ impl Run<'_> {
             .admin_kubeconfig()
             .await
             .map_err(|e| ClusterError::Kubeconfig(e.to_string()))?;
-        cluster::write_kubeconfig(Path::new(KUBECONFIG), &kubeconfig)?;
+        report.findings.extend(super::kubeconfig::write(&kubeconfig)?);
         report.kubeconfig = Some(KUBECONFIG.to_owned());
         let client = cluster::client(&kubeconfig).await?;
         let network = network::install(&client, &site.spec.kubernetes.pod_subnet.to_string()).await?;

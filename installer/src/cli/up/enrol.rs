@@ -5,7 +5,7 @@ use super::bootstrap::plan_finding;
 use super::{Host, Run};
 use crate::capabilities::agent;
 use crate::cli::report::Report;
-use crate::cluster::{self, ClusterError, enrolment::enrol};
+use crate::cluster::{self, ClusterError, causes, enrolment::enrol};
 use crate::plan::{self, AgentIdentity, Site};
 use bedplate_protocol::message::Values;
 use bedplate_protocol::{Finding, SecretString, Severity};
@@ -62,17 +62,12 @@ impl Run<'_> {
 }
 
 fn not_enrolled(node: &str, error: &ClusterError) -> Finding {
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         Severity::Error,
         "agent-not-enrolled",
         node,
         error.to_string(),
         "look with `kubectl -n bedplate-system get serviceaccounts`, then run the same command again",
     );
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        finding = finding.with_evidence(cause.to_string());
-        source = cause.source();
-    }
-    finding
+    causes(error).into_iter().skip(1).fold(finding, Finding::with_evidence)
 }

@@ -6,9 +6,6 @@ use jiff::Timestamp;
 use saphyr::{MarkedYaml, Marker};
 use serde_json::{Map, Value};
 
-const KEYS: &[&str] = &[
-    "code", "gpu", "xid", "mode", "severity", "action", "owner", "reason", "expires",
-];
 /// What can be changed, and to what (`docs/agent.md`).
 const CHOICES: &[(&str, &[&str])] = &[
     ("mode", &["off", "monitor", "on"]),
@@ -23,7 +20,7 @@ const CHOICES: &[(&str, &[&str])] = &[
 pub(super) fn read(node: &MarkedYaml<'_>, codes: &[&str], reader: &mut Reader<'_>) -> Vec<Value> {
     let mut checks = Vec::new();
     for (index, item) in list(node, "agent.checks", reader).iter().enumerate() {
-        if let Some(table) = Table::read(item, &format!("agent.checks[{index}]"), KEYS, reader) {
+        if let Some(table) = Table::read(item, &format!("agent.checks[{index}]"), reader) {
             checks.push(Value::Object(one(&table, codes, reader)));
         }
     }
@@ -124,8 +121,8 @@ fn warn_of_unknown(code: &str, at: Marker, codes: &[&str], reader: &mut Reader<'
         return;
     }
     let remedy = match nearest(code, codes) {
-        Some(close) => format!("Write `{close}`, or remove it. docs/reasons.md lists every code."),
-        None => "Remove it. docs/reasons.md lists every code.".to_owned(),
+        Some(close) => format!("Write `{close}`, or remove it. docs/findings.md lists every code."),
+        None => "Remove it. docs/findings.md lists every code.".to_owned(),
     };
     let message = format!("no check of the agent makes a finding called `{code}`");
     reader.warning(at, "config-unknown-code", message, remedy);

@@ -24,8 +24,7 @@ pub struct AgentSpec {
 }
 
 pub(in crate::config) fn read(node: Option<&MarkedYaml<'_>>, codes: &[&str], reader: &mut Reader<'_>) -> AgentSpec {
-    const KEYS: &[&str] = &["taints", "interval", "heartbeat", "listen", "serve", "checks"];
-    let Some(table) = node.and_then(|node| Table::read(node, "agent", KEYS, reader)) else {
+    let Some(table) = node.and_then(|node| Table::read(node, "agent", reader)) else {
         return AgentSpec::default();
     };
     let mut settings = Map::new();

@@ -11,14 +11,13 @@ pub(super) fn read(table: &Table<'_, '_>, reader: &mut Reader<'_>) -> Map<String
     let mut settings = Map::new();
     let serve = table
         .get("serve")
-        .and_then(|node| Table::read(node, "agent.serve", &["tls", "tokenFile"], reader));
+        .and_then(|node| Table::read(node, "agent.serve", reader));
     let mut kept = Map::new();
     let (mut tls, mut token) = (false, false);
     if let Some(serve) = &serve {
-        const KEYS: &[&str] = &["certificateFile", "keyFile"];
         if let Some(files) = serve
             .get("tls")
-            .and_then(|node| Table::read(node, "agent.serve.tls", KEYS, reader))
+            .and_then(|node| Table::read(node, "agent.serve.tls", reader))
         {
             let certificate = path(&files, "certificateFile", true, reader);
             let key = path(&files, "keyFile", true, reader);
@@ -29,8 +28,10 @@ pub(super) fn read(table: &Table<'_, '_>, reader: &mut Reader<'_>) -> Map<String
         }
         // A mistake in one of them is told by itself.
         (tls, token) = (serve.get("tls").is_some(), serve.get("tokenFile").is_some());
-        let file = path(serve, "tokenFile", false, reader);
-        kept.extend(file.map(|file| ("tokenFile".to_owned(), Value::String(file))));
+        for key in ["tokenFile", "podResourcesSocket"] {
+            let file = path(serve, key, false, reader);
+            kept.extend(file.map(|file| (key.to_owned(), Value::String(file))));
+        }
         settings.insert("serve".to_owned(), Value::Object(kept));
     }
     let Some((text, at)) = table.text("listen", reader) else {
