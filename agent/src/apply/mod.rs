@@ -73,10 +73,9 @@ impl ApplyError {
     /// What to do about it.
     pub(crate) fn cure(&self) -> String {
         match self {
-            Self::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound => format!(
-                "there is no such run here, or it has been tidied away: `ls {}` has those that there are",
-                path.ancestors().nth(2).unwrap_or(path).display()
-            ),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "this host has no such run, or it has been tidied away: `ls /var/lib/bedplate/runs` has those that there are".to_owned()
+            }
             Self::Io { path, .. } => format!("run this as root, or look at `ls -ld {0}` and `df {0}`", path.display()),
             _ => "run `bedplate up` again, which hands the plan over anew".to_owned(),
         }

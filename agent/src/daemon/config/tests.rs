@@ -191,6 +191,13 @@ fn an_override_that_has_no_effect_is_a_warning_at_its_line_and_the_file_is_used(
 }
 
 #[test]
+fn however_many_overrides_do_nothing_what_stops_the_agent_is_told() {
+    let one = "- {code: no-such, mode: off, owner: me, reason: r, expires: 2020-01-01T00:00:00Z}\n";
+    let told = mistakes(&format!("checks:\n{}listen: 0.0.0.0:1\n", one.repeat(200)));
+    assert!(told.len() <= 50 && told.last().unwrap().contains("listen"), "{told:#?}");
+}
+
+#[test]
 fn a_value_of_another_type_is_told_in_words_with_what_to_write() {
     for (text, message, cure) in [
         (

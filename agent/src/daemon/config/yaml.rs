@@ -12,6 +12,7 @@ use saphyr_parser::{Event, Parser};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
+use std::cmp::Reverse;
 
 /// Nobody corrects more than so many at once; a document that has more is not what it should be.
 const MOST: usize = 50;
@@ -74,7 +75,13 @@ pub(super) fn parse<T: DeserializeOwned>(
             break;
         }
     }
-    for it in read.as_ref().map(meaning).unwrap_or_default() {
+    let mut meant = read.as_ref().map(meaning).unwrap_or_default();
+    // Those that stop it first, for what is told is bounded.
+    meant.sort_by_key(|it| Reverse(it.severity));
+    for it in meant {
+        if found.len() >= MOST {
+            break;
+        }
         let told = |table: &&str| taken.iter().any(|key| key.split('.').next() == Some(*table));
         // What is not written is no mistake of this file.
         if places.has(&it.place) && !it.from.iter().any(told) {
