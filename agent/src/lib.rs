@@ -17,6 +17,7 @@ mod gpu;
 mod health;
 mod host;
 mod journal;
+mod nearest;
 mod once;
 mod pods;
 mod publish;

@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test helpers stand outside #[test]")]
 
 use bedplate::config::{self, ClusterSpec, Surroundings};
-use bedplate::plan::{self, PlanError, RunHeader, Site};
+use bedplate::plan::{self, AgentIdentity, PlanError, RunHeader, Site};
 use bedplate::preflight;
 use bedplate_protocol::artifacts::Index;
 use bedplate_protocol::facts::CgroupVersion;
+use bedplate_protocol::plan::TokenClaims;
 use bedplate_protocol::{Epoch, Mode, NodeFacts, NodePlan, RunId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -110,6 +111,48 @@ fn a_join_holds_the_names_of_its_secrets_and_not_the_secrets() {
     assert_eq!(plans[1].values(), [plan::CA_HASH, plan::JOIN_TOKEN]);
     let text = serde_json::to_string(&plans).expect("json");
     assert!(!text.contains("<<") && !text.contains("PRIVATE KEY") && !text.contains("\\\"token\\\": \\\"\\\""));
+}
+
+#[test]
+fn the_agent_is_in_everybodys_path_once_it_runs() {
+    let spec = spec();
+    let (facts, index) = (facts(&spec, CgroupVersion::V2), index());
+    let site = Site {
+        spec: &spec,
+        facts: &facts,
+        index: &index,
+    };
+    let run = RunHeader {
+        run: RunId::new("run-1").expect("an id"),
+        epoch: Epoch(1),
+        mode: Mode::Change,
+    };
+    let identity = AgentIdentity {
+        program: "/usr/local/lib/bedplate/0123/bedplate-agent".to_owned(),
+        programs: "/usr/local/lib/bedplate".to_owned(),
+        ca: "a certificate".to_owned(),
+        claims: TokenClaims {
+            namespace: "bedplate-system".to_owned(),
+            service_account: "bedplate-agent-gpu-1".to_owned(),
+            service_account_uid: "1".to_owned(),
+            node: "gpu-1".to_owned(),
+            node_uid: "2".to_owned(),
+            least_seconds: 600,
+        },
+    };
+    let plan = plan::agent(&site, &spec.nodes[0], &run, &identity).expect("a plan");
+    let words = plan::describe(&plan);
+    let mut last = words.lines().rev();
+    assert!(
+        last.next()
+            .expect("a step")
+            .ends_with("link /usr/local/bin/bedplate-agent to /usr/local/lib/bedplate/0123/bedplate-agent"),
+        "{words}"
+    );
+    assert!(
+        last.next().expect("a step").contains("unit bedplate-agent.service"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -16,9 +16,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between the two readings: long against the agent's interval of one second, which is how much a value may be late.
 const APART: Duration = Duration::from_secs(6);
 
-/// These trees have none, and a host is not to be unknown for that.
-const NO_KERNEL_LOG: &str = "checks: [{code: kernel-log-unreadable, mode: monitor, owner: a test, reason: a tree of files has \
-                             none, expires: 2099-01-01T00:00:00Z}]\n";
+/// These trees have no kernel's log, and a host is not to be unknown for that; disk and memory are those of the machine that the
+/// tests run on.
+const NOT_OF_THE_TREE: &str = "checks:\n\
+    - {code: kernel-log-unreadable, mode: monitor, owner: a test, reason: no log, expires: 2099-01-01T00:00:00Z}\n\
+    - {code: node-*, mode: monitor, owner: a test, reason: not the tree's, expires: 2099-01-01T00:00:00Z}\n\
+    - {code: memory-pressure, mode: monitor, owner: a test, reason: not the tree's, expires: 2099-01-01T00:00:00Z}\n";
 
 /// The daemon of a host.
 struct Daemon {
@@ -43,7 +46,7 @@ impl Daemon {
         host.write(
             "agent.yaml",
             &format!(
-                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{NO_KERNEL_LOG}{more}",
+                "nodeName: gpu-1\ninterval: 1s\nlisten: {address}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\n{NOT_OF_THE_TREE}{more}",
                 host.library().display(),
                 host.path("state").display()
             ),

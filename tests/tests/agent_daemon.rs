@@ -55,6 +55,11 @@ impl Place {
     }
 
     fn start(&self) -> Daemon {
+        self.start_with(Stdio::inherit())
+    }
+
+    /// The same with another place for its log.
+    fn start_with(&self, log: impl Into<Stdio>) -> Daemon {
         let child = Command::new(program("bedplate-agent"))
             .args(["run", "--config"])
             .arg(self.path("agent.yaml"))
@@ -63,7 +68,7 @@ impl Place {
             .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("the agent starts");
         Daemon { child }
@@ -225,13 +230,30 @@ fn every_mistake_of_the_configuration_is_told_and_nothing_begins() {
         .args(["run", "--config"])
         .arg(place.path("agent.yaml")));
     assert_eq!(ran.code, Some(78), "{}", ran.stderr);
-    for word in ["agent.yaml:6:1", "lissen", "agent.yaml:7:", "missing field"] {
+    for word in ["agent.yaml:6:1", "lissen", "agent.yaml:7:", "missing: `owner`"] {
         assert!(ran.stderr.contains(word), "{word} in {}", ran.stderr);
     }
     assert!(!Path::new(&place.path("state")).exists());
     let ran = run(Command::new(program("bedplate-agent")).args(["run", "--config", "/nonexistent/agent.yaml"]));
     assert_eq!(ran.code, Some(78));
     assert!(ran.stderr.contains("/nonexistent/agent.yaml"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_override_that_has_expired_is_in_the_log_from_the_start() {
+    let place =
+        Place::new("checks: [{code: gpu-lost, mode: off, owner: me, reason: r, expires: 2020-01-01T00:00:00Z}]\n");
+    let log = std::fs::File::create(place.path("log")).unwrap();
+    let _daemon = place.start_with(log);
+    let since = Instant::now();
+    let said = loop {
+        let said = std::fs::read_to_string(place.path("log")).unwrap();
+        if said.contains("override-expired") || since.elapsed() > PATIENCE {
+            break said;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(said.contains("agent.yaml:6:") && said.contains("2020-01-01"), "{said}");
 }
 
 #[test]

@@ -120,6 +120,21 @@ fn an_artifact_that_differs_is_refused_with_both_hashes() {
 }
 
 #[test]
+fn an_agent_that_is_not_there_is_told_with_one_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "bad.yaml", MISTAKES);
+    let ran = bedplate(
+        folder.path(),
+        &["--agent", "/nonexistent/agent", "preflight", "bad.yaml"],
+    );
+    assert_eq!(ran.code, Some(65), "{}", ran.stderr);
+    let (_, told) = ran.stderr.split_once("[agent-binary]").expect("it is told");
+    let told = told.split("\nerror: ").next().unwrap_or_default();
+    assert_eq!(told.matches("cure:").count(), 1, "{told}");
+    assert!(!told.contains("/nonexistent/agent"), "named twice: {told}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let findings = refused(&bedplate(folder.path(), &["--output", "json", "up", "absent.yaml"]));

@@ -131,6 +131,16 @@ pub enum StepKind {
         /// The program's own hash; what `inspect` compares.
         content: Sha256Hex,
     },
+    /// A symbolic link points at a path. One that already points below `ours` is replaced; whatever else has the name is somebody's,
+    /// and stays.
+    Symlink {
+        /// Where the link lies, absolute.
+        path: String,
+        /// What it points at, absolute.
+        target: String,
+        /// The folder below which every earlier target of ours lies, absolute.
+        ours: String,
+    },
     /// An image is in containerd's `k8s.io` namespace under this reference with this id.
     Image {
         /// `registry.k8s.io/pause:3.10.2`.
@@ -221,6 +231,7 @@ impl StepKind {
             Self::Directory { path, .. } => StepId::new("directory", path),
             Self::File { path, .. } => StepId::new("file", path),
             Self::Program { path, .. } => StepId::new("program", path),
+            Self::Symlink { path, .. } => StepId::new("symlink", path),
             Self::Image { reference, .. } => StepId::new("image", reference),
             Self::KernelModule { name } => StepId::new("kernel-module", name),
             Self::Sysctl { key, .. } => StepId::new("sysctl", key),

@@ -69,4 +69,15 @@ impl ApplyError {
         let path = path.into();
         move |source| Self::Io { path, action, source }
     }
+
+    /// What to do about it.
+    pub(crate) fn cure(&self) -> String {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "this host has no such run, or it has been tidied away: `ls /var/lib/bedplate/runs` has those that there are".to_owned()
+            }
+            Self::Io { path, .. } => format!("run this as root, or look at `ls -ld {0}` and `df {0}`", path.display()),
+            _ => "run `bedplate up` again, which hands the plan over anew".to_owned(),
+        }
+    }
 }

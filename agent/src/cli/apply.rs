@@ -3,6 +3,7 @@
 use crate::apply::{self, Ended, Layout};
 use crate::exit::Exit;
 use bedplate_protocol::{RunId, RunStatus};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,7 +22,13 @@ pub(crate) fn run(args: Args) -> ExitCode {
         Ok(Ended::Now(RunStatus::Done) | Ended::Before) => ExitCode::SUCCESS,
         Ok(Ended::Now(RunStatus::Failed | RunStatus::Cancelled)) => Exit::Problem.into(),
         Err(error) => {
-            tracing::error!(run = run.as_str(), "{error}");
+            // The unit's journal has it then, and a person who tried it sees it. One without a standard error has the exit code.
+            let _ = writeln!(
+                std::io::stderr(),
+                "run {}: {error}\n    cure: {}",
+                run.as_str(),
+                error.cure()
+            );
             Exit::Problem.into()
         }
     }

@@ -36,14 +36,25 @@ pub(super) struct NvmlArgs {
     /// Load NVML from this file instead of the usual directories
     #[arg(long, value_name = "PATH")]
     nvml_library: Option<PathBuf>,
-    /// Give NVML up as unresponsive when one call takes so many seconds; all together may take 3 more for each GPU
+    /// Give NVML up as unresponsive when one call takes so many seconds; all together may take 3 more for each GPU. A finding names
+    /// how long the call had taken by then: at least this, and more where it is another process's call that hangs
     #[arg(long, value_name = "SECONDS", default_value_t = gpu::DEADLINE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=3600))]
     nvml_deadline: u64,
 }
 
 impl NvmlArgs {
-    /// The pass that these ask for.
+    /// The pass that these ask for. A library that is not there is told at once: where there is no GPU nobody would load it.
     pub(super) fn pass(&self) -> gpu::Pass {
+        if let Some(library) = &self.nvml_library
+            && let Err(error) = std::fs::metadata(library)
+        {
+            // Only to say it earlier; without a standard error there is nobody to say it to.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: --nvml-library {}: {error}\n    cure: name the file that is NVIDIA's libnvidia-ml.so.1 (ldconfig -p | grep libnvidia-ml), or leave it out",
+                library.display()
+            );
+        }
         gpu::Pass {
             library: self.nvml_library.clone(),
             deadline: Duration::from_secs(self.nvml_deadline),
@@ -70,7 +81,7 @@ fn print_expectation(facts: &NodeFacts) -> Exit {
             .findings
             .iter()
             .filter(|finding| finding.severity == Severity::Error);
-        anstream::eprintln!("This host is no pattern for others: its GPUs are not proven healthy, or it has none.");
+        anstream::eprintln!("{}", no_pattern(verdict.health));
         errors.for_each(|finding| anstream::eprintln!("{finding}"));
         return if verdict.health == Health::Unknown {
             Exit::Unknown
@@ -85,10 +96,40 @@ fn print_expectation(facts: &NodeFacts) -> Exit {
         .map_or(Exit::Output, |()| Exit::Success)
 }
 
+/// Why a host is none, and what to do.
+fn no_pattern(health: Health) -> &'static str {
+    match health {
+        Health::Healthy => {
+            "This host is no pattern for others: it has no NVIDIA GPU on its PCI bus.\n    \
+             cure: ask a host that has the GPUs you expect; if this one should, see `lspci -d 10de:` and power it off and on"
+        }
+        Health::Problem => {
+            "This host is no pattern for others: it is not healthy.\n    cure: do what each finding below says, then ask again"
+        }
+        Health::Unknown => {
+            "This host is no pattern for others: whether its GPUs are healthy is not known.\n    \
+             cure: do what each finding below says, then ask again"
+        }
+    }
+}
+
 /// Pretty JSON and a line end on standard output.
 pub(super) fn print_json<T: serde::Serialize>(value: &T) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_no_pattern_says_which_of_the_three_it_is_and_what_to_do() {
+        let said = [Health::Healthy, Health::Problem, Health::Unknown].map(no_pattern);
+        for (text, word) in said.iter().zip(["no NVIDIA GPU", "not healthy", "not known"]) {
+            assert!(text.contains(word) && text.contains("\n    cure: "), "{text}");
+        }
+    }
 }

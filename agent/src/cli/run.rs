@@ -3,6 +3,7 @@
 use crate::daemon::{self, Config, ConfigError};
 use crate::exit::Exit;
 use crate::health;
+use bedplate_protocol::Finding;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ pub(crate) struct Args {
     /// The node's name in its cluster, instead of the configuration's: one configuration then serves a `DaemonSet`'s pods
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
-    /// Only read the configuration and say what is wrong with it
+    /// Only read the configuration and the files that it names, and say what is wrong with them
     #[arg(long)]
     check_config: bool,
     /// Only print the conditions and reasons that this agent knows, as docs/reasons.md has them
@@ -61,23 +62,21 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         let printed = std::io::stdout().write_all(health::markdown().as_bytes());
         return printed.map_or(Exit::Output, |()| Exit::Success).into();
     }
-    let mut config = match daemon::read::<Config>(&args.config) {
-        Ok(config) => config,
-        Err(error) => {
-            if let ConfigError::Mistakes { findings, .. } = &error {
-                for finding in findings {
-                    eprintln!("{finding}");
-                }
+    if args.check_config {
+        return match Config::check(&args.config) {
+            Ok(warnings) => {
+                tell(&warnings);
+                ExitCode::SUCCESS
             }
-            eprintln!("{error}");
-            return Exit::Config.into();
-        }
+            Err(error) => refused(&error).into(),
+        };
+    }
+    let (mut config, warnings) = match daemon::read(&args.config) {
+        Ok(read) => read,
+        Err(error) => return refused(&error).into(),
     };
     if let Some(name) = &args.node_name {
         config.node_name = Some(name.clone());
-    }
-    if args.check_config {
-        return ExitCode::SUCCESS;
     }
     // systemd keeps lines with a time of its own; colour is noise in it.
     tracing_subscriber::fmt()
@@ -86,12 +85,31 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         .without_time()
         .with_target(false)
         .init();
+    for warning in warnings {
+        let (at, code) = (warning.subject, warning.code);
+        tracing::warn!(%at, %code, cure = %warning.remedy, "{}", warning.message);
+    }
     match daemon::run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             Exit::Problem.into()
         }
+    }
+}
+
+fn refused(error: &ConfigError) -> Exit {
+    if let ConfigError::Mistakes { findings, .. } = error {
+        tell(findings);
+    }
+    // Who started it may have closed its standard error; the exit code says the same.
+    let _ = writeln!(std::io::stderr(), "{error}");
+    Exit::Config
+}
+
+fn tell(findings: &[Finding]) {
+    for finding in findings {
+        let _ = writeln!(std::io::stderr(), "{finding}");
     }
 }
 

@@ -4,13 +4,15 @@ use super::memory::{Entry, Since, unknown};
 use super::reasons::{CONDITIONS, ConditionType, reason};
 use super::sight::is_about;
 use super::transition::{camel_case, cut};
-use super::{Condition, Fold, Mode, Override, Sense, Status};
+use super::{Condition, Fold, Mode, Sense, Status};
 use bedplate_protocol::{Finding, GpuVerdict, Health, RecommendedAction, Severity, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 
 /// Silence of so many intervals is a fault: one pass may be late, two may be unlucky.
 const SILENT: i32 = 3;
+/// The code of a kernel's log that is not read.
+const UNREAD_LOG: &str = "kernel-log-unreadable";
 
 impl Fold {
     /// One for each of [`CONDITIONS`]; all `Unknown` before the first observation.
@@ -67,7 +69,7 @@ impl Fold {
     /// Whether something that a GPU's health shows in has not been looked at for too long, so that nothing is proven healthy. The
     /// kernel's log counts unless an operator has said that there is none to be had here.
     fn blind(&self, at: Timestamp) -> bool {
-        let log = Finding::new(Severity::Warning, "kernel-log-unreadable", "", "", "");
+        let log = Finding::new(Severity::Warning, UNREAD_LOG, "", "", "");
         let senses = [Sense::Nvml, Sense::Gpu, Sense::KernelLog];
         let senses = senses
             .into_iter()
@@ -77,34 +79,7 @@ impl Fold {
 
     /// What is wrong with the overrides: those that have expired, and those that are about nothing that there is.
     pub(crate) fn notices(&self, at: Timestamp) -> Vec<Finding> {
-        let expired = self.overrides.iter().filter(|wanted| !wanted.holds(at));
-        let expired = expired.map(|wanted| {
-            Finding::new(
-                Severity::Warning,
-                "override-expired",
-                subject(wanted),
-                format!(
-                    "the override of {} by {} expired at {} and is ignored",
-                    wanted.name(),
-                    wanted.owner,
-                    wanted.expires
-                ),
-                "remove it from the agent's configuration, or give it a later date",
-            )
-        });
-        let unknown = self.overrides.iter().filter(|wanted| !wanted.is_known());
-        let unknown = unknown.map(|wanted| {
-            Finding::new(
-                Severity::Warning,
-                "override-unknown-code",
-                subject(wanted),
-                format!(
-                    "no check of this version gives {}, so its override does nothing",
-                    wanted.code
-                ),
-                "write a code of docs/findings.md, or the beginning of several with a * after its last -: xid-*",
-            )
-        });
+        let useless = self.overrides.iter().flat_map(|wanted| wanted.does_nothing(at));
         let gpus = &self.memory.gpus;
         let elsewhere = self.overrides.iter().filter(|wanted| wanted.is_of_none(gpus));
         let elsewhere = elsewhere.filter(|_| !gpus.is_empty()).map(|wanted| {
@@ -112,7 +87,7 @@ impl Fold {
             Finding::new(
                 Severity::Info,
                 "override-unknown-gpu",
-                subject(wanted),
+                wanted.subject(),
                 format!(
                     "no GPU of this node is {}, so the override does nothing here",
                     wanted.gpu.as_deref().unwrap_or_default()
@@ -120,7 +95,7 @@ impl Fold {
                 "write the UUID or the PCI address of a GPU of this node (bedplate-agent check prints both), or remove it here",
             )
         });
-        expired.chain(unknown).chain(elsewhere).collect()
+        useless.chain(elsewhere).collect()
     }
 
     /// The statuses as of now, with the time of those that changed.
@@ -209,20 +184,25 @@ impl Fold {
         if !unread.is_empty() {
             return told(name, Status::Unknown, &mut unread, at);
         }
+        let Some(since) = self.silent_since(kind.sense, at) else {
+            return Condition {
+                status: Status::False,
+                reason: kind.fine_reason.to_owned(),
+                message: kind.fine_message.to_owned(),
+                ..unknown(name, at)
+            };
+        };
+        let mut causes: Vec<&Finding> = self.raised().map(|entry| &entry.finding).collect();
+        causes.retain(|finding| blinds(finding, kind.sense));
+        if !causes.is_empty() {
+            return told(name, Status::Unknown, &mut causes, at);
+        }
         match self.memory.looked.get(&kind.sense) {
             None => unknown(name, at),
-            Some(_) => match self.silent_since(kind.sense, at) {
-                Some(since) => Condition {
-                    reason: "Silent".to_owned(),
-                    message: format!("not looked at since {since}"),
-                    ..unknown(name, at)
-                },
-                None => Condition {
-                    status: Status::False,
-                    reason: kind.fine_reason.to_owned(),
-                    message: kind.fine_message.to_owned(),
-                    ..unknown(name, at)
-                },
+            Some(_) => Condition {
+                reason: "Silent".to_owned(),
+                message: format!("not looked at since {since}"),
+                ..unknown(name, at)
             },
         }
     }
@@ -239,8 +219,18 @@ impl Fold {
     }
 }
 
-fn subject(wanted: &Override) -> String {
-    format!("checks: {}", wanted.name())
+/// Whether a finding says why a sense cannot look: a log that is not read, or a driver through which no GPU is reached.
+fn blinds(finding: &Finding, sense: Sense) -> bool {
+    let row = reason(&finding.code);
+    match sense {
+        Sense::KernelLog => finding.code == UNREAD_LOG,
+        Sense::Gpu => {
+            finding.severity == Severity::Error
+                && matches!(row.sense, Sense::Host | Sense::Nvml)
+                && matches!(row.condition, "GPUDriverProblem" | "GPUUnresponsive")
+        }
+        Sense::Host | Sense::Nvml => false,
+    }
 }
 
 /// A condition with everything that speaks for it, the gravest first.

@@ -132,7 +132,7 @@ impl Override {
     }
 
     /// Whether any check of this version can give what it is about.
-    pub(super) fn is_known(&self) -> bool {
+    fn is_known(&self) -> bool {
         codes::ALL.iter().any(|code| covers(&self.code, code.name))
     }
 
@@ -143,8 +143,45 @@ impl Override {
             .is_some_and(|name| !gpus.iter().any(|gpu| is(name, gpu)))
     }
 
+    /// Why it has no effect, whatever is found: it has expired, or no check of this version gives what it is about.
+    pub(crate) fn does_nothing(&self, at: Timestamp) -> Vec<Finding> {
+        let mut notices = Vec::new();
+        if !self.holds(at) {
+            notices.push(Finding::new(
+                Severity::Warning,
+                "override-expired",
+                self.subject(),
+                format!(
+                    "the override of {} by {} expired at {} and is ignored",
+                    self.name(),
+                    self.owner,
+                    self.expires
+                ),
+                "remove it from the agent's configuration, or give it a later date",
+            ));
+        }
+        if !self.is_known() {
+            notices.push(Finding::new(
+                Severity::Warning,
+                "override-unknown-code",
+                self.subject(),
+                format!(
+                    "no check of this version gives {}, so its override does nothing",
+                    self.code
+                ),
+                "write a code of docs/findings.md, or the beginning of several with a * after its last -: xid-*",
+            ));
+        }
+        notices
+    }
+
+    /// Where it stands, for people.
+    pub(super) fn subject(&self) -> String {
+        format!("checks: {}", self.name())
+    }
+
     /// What it is about, in one word for people.
-    pub(super) fn name(&self) -> String {
+    fn name(&self) -> String {
         let xid = self.xid.map(|xid| format!(" (XID {xid})")).unwrap_or_default();
         let gpu = self.gpu.as_ref().map(|gpu| format!(" of {gpu}")).unwrap_or_default();
         format!("{}{xid}{gpu}", self.code)

@@ -9,7 +9,8 @@ pub(crate) fn markdown() -> String {
     let mut text = String::from(
         "# Conditions and reasons\n\nWritten by `bedplate-agent run --reasons`, from `agent/src/health/reasons.yaml`. Codes and what they say: \
          [findings.md](findings.md).\n\n## Conditions of a node\n\n`True` means that the problem is there, as node-problem-detector has it; `Unknown` that \
-         nobody could look for three intervals.\n\n| type | what it says | looked for in | reason while it is `False` |\n|---|---|---|---|\n",
+         nobody could look. Its reason is then the finding that keeps the agent from looking, as soon as there is one (`KernelLogUnreadable`, \
+         `NvidiaLibraryMissing`), else `NotObservedYet` before the first look and `Silent` after three intervals without one.\n\n| type | what it says | looked for in | reason while it is `False` |\n|---|---|---|---|\n",
     );
     for kind in CONDITIONS {
         // Writing to a string cannot fail.
@@ -109,6 +110,31 @@ mod tests {
             page == markdown(),
             "docs/reasons.md is not the table: BEDPLATE_BLESS=1 cargo test -p bedplate-agent reasons"
         );
+    }
+
+    /// A verdict that is healthy raises no alert of GPUs and node, so a condition that warnings make `True` needs one of its own.
+    #[test]
+    fn a_condition_that_warnings_make_true_has_an_alert() {
+        let rules = std::fs::read_to_string(docs().join("../manifests/agent/alerts-rules.yaml")).unwrap();
+        for row in REASONS.iter().filter(|row| row.warns) {
+            let question = format!(
+                "bedplate_gpu_condition{{type=\"{}\",status=\"true\"}} == 1",
+                row.condition
+            );
+            assert!(rules.contains(&question), "{} of {}", row.condition, row.code);
+        }
+    }
+
+    /// The page of a lost GPU and the finding itself ask for the same thing first.
+    #[test]
+    fn the_page_of_a_lost_gpu_asks_for_a_reboot_before_the_power_is_switched() {
+        let codes = crate::checks::codes::ALL.iter();
+        let lost = codes.clone().find(|code| code.name == "gpu-lost").unwrap();
+        assert_eq!(lost.action, Some(bedplate_protocol::RecommendedAction::Reboot));
+        let page = std::fs::read_to_string(docs().join("runbooks/gpu-lost.md")).unwrap();
+        let (_, steps) = page.split_once("## What to do").unwrap();
+        let (reboot, power) = (steps.find("Reboot"), steps.find("power"));
+        assert!(reboot.is_some() && reboot < power, "{steps}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::pods;
 use crate::publish::Published;
 use route::Shared;
 use settings::SettingsError;
+pub(crate) use settings::{exposed, unusable_files};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

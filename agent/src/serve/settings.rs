@@ -1,6 +1,7 @@
-//! Whether the configuration may be served: what is open to other machines needs TLS and a token. Called by [`super::Server`].
+//! Whether the configuration may be served: what is open to other machines needs TLS and a token. Called by [`super::Server`] and by
+//! the reader of the configuration.
 
-use super::tls::{Acceptor, TlsError};
+use super::tls::{self, Acceptor, TlsError};
 use super::token::{self, TokenError};
 use crate::daemon::Serve;
 use std::net::SocketAddr;
@@ -27,17 +28,44 @@ pub(crate) enum SettingsError {
     Tls(#[source] TlsError),
 }
 
-/// Whether `serve` may be served on `listen`. Reads its files once, so that a mistake is told at start.
-pub(super) fn check(serve: &Serve, listen: SocketAddr) -> Result<Option<Acceptor>, SettingsError> {
-    let missing = match (&serve.tls, &serve.token_file) {
+/// Which settings are not there without which others must not reach `listen`, in words; none where nothing is missing.
+pub(crate) fn exposed(serve: &Serve, listen: SocketAddr) -> Option<&'static str> {
+    if listen.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    match (&serve.tls, &serve.token_file) {
         (None, None) => Some("serve.tls and serve.tokenFile are"),
         (None, Some(_)) => Some("serve.tls is"),
         (Some(_), None) => Some("serve.tokenFile is"),
         (Some(_), Some(_)) => None,
-    };
-    if let Some(missing) = missing
-        && !listen.ip().to_canonical().is_loopback()
+    }
+}
+
+/// Every file of `serve` that cannot be used as it is now: its key, and why.
+pub(crate) fn unusable_files(serve: &Serve) -> Vec<(&'static [&'static str], String)> {
+    let mut found: Vec<(&'static [&'static str], String)> = Vec::new();
+    if let Some(files) = &serve.tls
+        && let Err(error) = Acceptor::load(files)
     {
+        found.push((&["serve", "tls"], error.to_string()));
+        // Reading stops at the certificate; the key's trouble is one of its own.
+        if error.is_of(&files.certificate_file)
+            && let Err(key) = tls::key(files)
+        {
+            found.push((&["serve", "tls", "keyFile"], key.to_string()));
+        }
+    }
+    if let Some(path) = &serve.token_file
+        && let Err(error) = token::read(path)
+    {
+        found.push((&["serve", "tokenFile"], error.to_string()));
+    }
+    found
+}
+
+/// Whether `serve` may be served on `listen`. Reads its files once, so that a mistake is told at start.
+pub(super) fn check(serve: &Serve, listen: SocketAddr) -> Result<Option<Acceptor>, SettingsError> {
+    if let Some(missing) = exposed(serve, listen) {
         return Err(SettingsError::Exposed { listen, missing });
     }
     if let Some(path) = &serve.token_file {

@@ -52,6 +52,16 @@ pub(crate) enum TlsError {
     },
 }
 
+impl TlsError {
+    /// Whether it is about this file alone.
+    pub(super) fn is_of(&self, file: &Path) -> bool {
+        match self {
+            Self::Read { path, .. } | Self::OpenKey { path } | Self::Pem { path, .. } => path == file,
+            Self::Pair { .. } => false,
+        }
+    }
+}
+
 /// The certificate and key of two files, read again when one of them has changed.
 pub(super) struct Acceptor {
     files: Tls,
@@ -92,22 +102,8 @@ fn changed(files: &Tls) -> Option<[SystemTime; 2]> {
 }
 
 fn config(files: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificate = read(&files.certificate_file)?;
-    let key = read(&files.key_file)?;
-    let open = fs::metadata(&files.key_file).map_err(unreadable(&files.key_file))?;
-    if open_to_all(&open) {
-        return Err(TlsError::OpenKey {
-            path: files.key_file.clone(),
-        });
-    }
-    let pem = |path: &Path, what| {
-        let path = path.to_owned();
-        move |source| TlsError::Pem { path, what, source }
-    };
-    let chain = CertificateDer::pem_slice_iter(&certificate)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(pem(&files.certificate_file, "a certificate and its chain"))?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(pem(&files.key_file, "a private key"))?;
+    let chain = certificate(files)?;
+    let key = key(files)?;
     let paired = |source| TlsError::Pair {
         certificate: files.certificate_file.clone(),
         key: files.key_file.clone(),
@@ -120,6 +116,30 @@ fn config(files: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
         .with_single_cert(chain, key)
         .map_err(paired)?;
     Ok(Arc::new(config))
+}
+
+fn certificate(files: &Tls) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(&files.certificate_file)?;
+    CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(no_pem(&files.certificate_file, "a certificate and its chain"))
+}
+
+/// The private key, if it is one and nobody else's business.
+pub(super) fn key(files: &Tls) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(&files.key_file)?;
+    let open = fs::metadata(&files.key_file).map_err(unreadable(&files.key_file))?;
+    if open_to_all(&open) {
+        return Err(TlsError::OpenKey {
+            path: files.key_file.clone(),
+        });
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(no_pem(&files.key_file, "a private key"))
+}
+
+fn no_pem(path: &Path, what: &'static str) -> impl FnOnce(pem::Error) -> TlsError {
+    let path = path.to_owned();
+    move |source| TlsError::Pem { path, what, source }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -15,6 +15,7 @@ mod kubernetes_api;
 mod program;
 mod service_account_token;
 mod swap_off;
+mod symlink;
 mod sysctl;
 mod unit;
 
@@ -166,6 +167,7 @@ pub(crate) fn inspect(spec: &StepKind, context: &Context<'_>) -> Result<State, S
         StepKind::Program {
             path, mode, content, ..
         } => program::inspect(path, *mode, content, context),
+        StepKind::Symlink { path, target, ours } => symlink::inspect(path, target, ours, context),
         StepKind::Image {
             reference,
             config_digest,
@@ -206,6 +208,7 @@ pub(crate) fn change(spec: &StepKind, context: &Context<'_>) -> Result<(), StepE
             artifact,
             content,
         } => program::change(path, *mode, artifact, content, context),
+        StepKind::Symlink { path, target, .. } => symlink::change(path, target, context),
         StepKind::Image { artifact, .. } => image::change(artifact, context),
         StepKind::KernelModule { name } => kernel_module::change(name, context),
         StepKind::Sysctl { key, value } => sysctl::change(key, value, context),

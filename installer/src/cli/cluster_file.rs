@@ -7,7 +7,7 @@ use crate::execute::stage::{ArtifactFiles, read_artifacts};
 use crate::preflight;
 use bedplate_protocol::artifacts::Index;
 use bedplate_protocol::{Finding, Severity};
-use bedplate_ssh::AgentBinary;
+use bedplate_ssh::{AgentBinary, SshError};
 use std::path::{Path, PathBuf};
 
 /// A cluster file and the agent that goes with it.
@@ -106,13 +106,12 @@ pub(crate) fn read(path: &Path, common: &Common, key: Key) -> (Result<Loaded, Ve
     let agent = match AgentBinary::load(agent_path(common)) {
         Ok(agent) => Some(agent),
         Err(e) => {
-            findings.push(Finding::new(
-                Severity::Error,
-                "agent-binary",
-                agent_path(common).display().to_string(),
-                e.to_string(),
-                "agent/linker/install && cargo build --release -p bedplate-agent, or name the program with --agent FILE",
-            ));
+            let (message, cure) = match e {
+                SshError::LocalFile { detail, cure, .. } => (detail, cure),
+                other => (other.to_string(), "name the program with --agent FILE".to_owned()),
+            };
+            let shown = agent_path(common).display().to_string();
+            findings.push(Finding::new(Severity::Error, "agent-binary", shown, message, cure));
             None
         }
     };

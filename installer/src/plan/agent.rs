@@ -17,6 +17,8 @@ const CA: &str = "/etc/bedplate/cluster-ca.crt";
 const TOKEN: &str = "/etc/bedplate/agent-token";
 /// Where the agent keeps the tokens that it has asked for itself: its `stateDirectory`.
 const RENEWED: &str = "/var/lib/bedplate/agent/token";
+/// The agent's name in everybody's PATH, for people at the host: the runbooks ask them to run it.
+const LINK: &str = "/usr/local/bin/bedplate-agent";
 /// A unit on the host and not a pod: it must report when kubelet and containerd are broken. `{program}` is the agent's path.
 const UNIT: &str = include_str!("bedplate-agent.service");
 
@@ -25,6 +27,8 @@ const UNIT: &str = include_str!("bedplate-agent.service");
 pub struct AgentIdentity {
     /// `/usr/local/lib/bedplate/<sha256>/bedplate-agent`.
     pub program: String,
+    /// Where all versions of it lie: `/usr/local/lib/bedplate`.
+    pub programs: String,
     /// The cluster's CA, PEM.
     pub ca: String,
     /// What the token must say.
@@ -83,6 +87,12 @@ pub fn agent(
             content: UNIT.replace("{program}", &identity.program),
             restart_on: vec![CONFIG.to_owned(), CA.to_owned()],
             active: true,
+        }),
+        // Last: where the name is taken by something else, the agent runs all the same.
+        StepSpec::new(StepKind::Symlink {
+            path: LINK.to_owned(),
+            target: identity.program.clone(),
+            ours: identity.programs.clone(),
         }),
     ];
     Ok(assemble(node, run, steps))

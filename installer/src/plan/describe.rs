@@ -21,6 +21,7 @@ fn words(step: &StepKind) -> String {
         StepKind::Directory { path, mode } => format!("folder {path} ({mode:04o})"),
         StepKind::File { path, mode, .. } => format!("file {path} ({mode:04o})"),
         StepKind::Program { path, artifact, .. } => format!("program {path} (artifact {})", artifact.short()),
+        StepKind::Symlink { path, target, .. } => format!("link {path} to {target}"),
         StepKind::Image { reference, .. } => format!("image {reference}"),
         StepKind::KernelModule { name } => format!("kernel module {name}"),
         StepKind::Sysctl { key, value } => format!("kernel parameter {key} = {value}"),

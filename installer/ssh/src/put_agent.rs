@@ -42,7 +42,8 @@ impl Layout {
         })
     }
 
-    pub(crate) fn root(&self) -> &str {
+    /// The directory itself.
+    pub fn root(&self) -> &str {
         &self.root
     }
 

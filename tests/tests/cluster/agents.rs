@@ -23,6 +23,10 @@ pub(super) fn another_setting_replaces_the_agents(cluster: &Cluster<'_>) {
     };
     let said = || metrics("gpu-3").contains("code=\"persistence-off\"");
     assert!(said(), "it is worth saying until somebody says otherwise");
+    for host in HOSTS {
+        let version = hosts().ssh(host, "bedplate-agent --version");
+        assert!(version.is_ok(), "what runbooks ask for is in PATH: {version:?}");
+    }
     let (known, before) = (since(), HOSTS.map(process));
     let report = cluster.up_with(SETTINGS).ended(0);
     let changes = HOSTS.map(|host| {

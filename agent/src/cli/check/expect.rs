@@ -1,5 +1,6 @@
 //! What `--expect` may say: `KEY=VALUE,…` to an [`Expectation`] and back. Called by the verbs `check` and `facts`.
 
+use crate::nearest::nearest;
 use bedplate_protocol::message::Expectation;
 use std::str::FromStr;
 
@@ -45,38 +46,54 @@ pub(super) enum BadExpectation {
     Empty(&'static str),
 }
 
+/// Why a text is no expectation: everything that is wrong with it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub(super) struct BadExpectations(Vec<BadExpectation>);
+
 /// Reads `gpus=8,model=H100`.
-pub(super) fn parse(text: &str) -> Result<Expectation, BadExpectation> {
+pub(super) fn parse(text: &str) -> Result<Expectation, BadExpectations> {
     let mut expect = Expectation::default();
     let mut given: Vec<&'static str> = Vec::new();
+    let mut wrong = Vec::new();
     for part in text.split(',') {
-        let (name, value) = part
-            .split_once('=')
-            .ok_or_else(|| BadExpectation::NoValue(part.to_owned()))?;
-        let (name, value) = (name.trim(), value.trim());
-        let key = *KEYS
-            .iter()
-            .find(|key| **key == name)
-            .ok_or_else(|| BadExpectation::UnknownKey {
-                key: name.to_owned(),
-                near: nearest(name),
-            })?;
-        if given.contains(&key) {
-            return Err(BadExpectation::Twice(key));
-        }
-        given.push(key);
-        match key {
-            "gpus" => expect.gpus = Some(number(key, value)?),
-            "memory-gib" => expect.memory_gib = Some(number(key, value)?),
-            "link-width" => expect.link_width = Some(number(key, value)?),
-            "mig" => expect.mig = Some(switch(key, value)?),
-            "persistence" => expect.persistence = Some(switch(key, value)?),
-            "ecc" => expect.ecc = Some(switch(key, value)?),
-            "driver" => expect.driver = Some(word(key, value)?),
-            _ => expect.model = Some(word(key, value)?),
-        }
+        wrong.extend(take(part, &mut given, &mut expect).err());
     }
-    Ok(expect)
+    if wrong.is_empty() {
+        Ok(expect)
+    } else {
+        Err(BadExpectations(wrong))
+    }
+}
+
+/// One `KEY=VALUE`.
+fn take(part: &str, given: &mut Vec<&'static str>, expect: &mut Expectation) -> Result<(), BadExpectation> {
+    let (name, value) = part
+        .split_once('=')
+        .ok_or_else(|| BadExpectation::NoValue(part.to_owned()))?;
+    let (name, value) = (name.trim(), value.trim());
+    let key = *KEYS
+        .iter()
+        .find(|key| **key == name)
+        .ok_or_else(|| BadExpectation::UnknownKey {
+            key: name.to_owned(),
+            near: nearest(name, KEYS),
+        })?;
+    if given.contains(&key) {
+        return Err(BadExpectation::Twice(key));
+    }
+    given.push(key);
+    match key {
+        "gpus" => expect.gpus = Some(number(key, value)?),
+        "memory-gib" => expect.memory_gib = Some(number(key, value)?),
+        "link-width" => expect.link_width = Some(number(key, value)?),
+        "mig" => expect.mig = Some(switch(key, value)?),
+        "persistence" => expect.persistence = Some(switch(key, value)?),
+        "ecc" => expect.ecc = Some(switch(key, value)?),
+        "driver" => expect.driver = Some(word(key, value)?),
+        _ => expect.model = Some(word(key, value)?),
+    }
+    Ok(())
 }
 
 /// The same, the other way round.
@@ -124,13 +141,4 @@ fn word(key: &'static str, value: &str) -> Result<String, BadExpectation> {
     } else {
         Ok(value.to_owned())
     }
-}
-
-/// The key that a slip was meant for: two letters wrong at most, and more right than wrong.
-fn nearest(name: &str) -> Option<&'static str> {
-    let name = name.to_lowercase().replace('_', "-");
-    let far = |key: &str| strsim::damerau_levenshtein(key, &name);
-    KEYS.into_iter()
-        .min_by_key(|key| far(key))
-        .filter(|key| far(key) <= 2 && far(key) * 2 < name.len().max(key.len()))
 }

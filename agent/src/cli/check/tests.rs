@@ -94,6 +94,16 @@ fn every_mistake_in_an_expectation_is_named_with_the_nearest_key() {
 }
 
 #[test]
+fn every_mistake_of_an_expectation_is_told_at_once() {
+    let told = expect::parse("gpus=x,foo=1,mig=perhaps,ecc=on")
+        .unwrap_err()
+        .to_string();
+    for words in ["gpus=\"x\"", "\"foo\" is not known", "mig=\"perhaps\""] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+}
+
+#[test]
 fn an_expectation_is_written_as_it_is_read() {
     let all = "gpus=8,model=H100,driver=580.95,memory-gib=79,mig=off,persistence=on,ecc=on,link-width=16";
     assert_eq!(expect::written(&expect::parse(all).unwrap()), all);

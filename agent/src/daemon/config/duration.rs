@@ -2,7 +2,9 @@
 
 use bedplate_protocol::period::seconds;
 use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::time::Duration;
 
 /// Whole seconds, from `LEAST` to `MOST`.
@@ -28,13 +30,27 @@ impl<const LEAST: u64, const MOST: u64> Period<LEAST, MOST> {
 
 impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Period<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let seconds = seconds(&text)
-            .ok_or_else(|| Error::custom(format!("{text:?} is no length of time; write it like 10s or 2m")))?;
+        deserializer.deserialize_str(Written)
+    }
+}
+
+/// Reads the text.
+struct Written<const LEAST: u64, const MOST: u64>;
+
+impl<const LEAST: u64, const MOST: u64> Visitor<'_> for Written<LEAST, MOST> {
+    type Value = Period<LEAST, MOST>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a length of time like 10s or 2m")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let seconds = seconds(text)
+            .ok_or_else(|| E::custom(format!("{text:?} is no length of time; write it like 10s or 2m")))?;
         if (LEAST..=MOST).contains(&seconds) {
-            Ok(Self(Duration::from_secs(seconds)))
+            Ok(Period(Duration::from_secs(seconds)))
         } else {
-            Err(Error::custom(format!("{text} is out of range: {LEAST}s to {MOST}s")))
+            Err(E::custom(format!("{text} is out of range: {LEAST}s to {MOST}s")))
         }
     }
 }

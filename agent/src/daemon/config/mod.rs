@@ -1,20 +1,26 @@
 //! The daemon's configuration file, `/etc/bedplate/agent.yaml`. Called by the verb `run`.
 //!
-//! Says what a person may write and what stands in for what they do not; [`yaml`] reads it and says every mistake at once.
+//! Says what a person may write and what stands in for what they do not; [`yaml`] reads it and says every mistake at once,
+//! [`meaning`] says what cannot be meant.
 
 mod duration;
+mod file;
+mod keys;
+mod meaning;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod property;
+mod words;
 mod yaml;
 
 use crate::health::Override;
+use bedplate_protocol::Finding;
 use bedplate_protocol::message::Expectation;
 pub(crate) use duration::Period;
+pub(crate) use file::ConfigError;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-pub(crate) use yaml::{ConfigError, read};
 
 /// `/etc/bedplate/agent.yaml`. Every key may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -47,6 +53,30 @@ impl Config {
     pub(crate) const PATH: &'static str = "/etc/bedplate/agent.yaml";
     /// Beside dcgm-exporter's 9400 and `node_exporter`'s 9100, in the range that Prometheus exporters take their ports from.
     const PORT: u16 = 9479;
+
+    /// Everything that is wrong with the file and with what it names on this host now; what only deserves a warning if nothing is.
+    pub(crate) fn check(path: &Path) -> Result<Vec<Finding>, ConfigError> {
+        let judge = |config: &Self| {
+            let mut mistakes = meaning::of_settings(config);
+            mistakes.extend(meaning::of_files(config));
+            mistakes
+        };
+        let (_, warnings) = parsed(path, judge)?;
+        Ok(warnings)
+    }
+}
+
+/// The configuration in a file, and what its author should know. Says nothing of the files that it names: they may come and go.
+pub(crate) fn read(path: &Path) -> Result<(Config, Vec<Finding>), ConfigError> {
+    parsed(path, meaning::of_settings)
+}
+
+fn parsed(
+    path: &Path,
+    judge: impl FnOnce(&Config) -> Vec<meaning::Mistake>,
+) -> Result<(Config, Vec<Finding>), ConfigError> {
+    let (name, text) = file::text_of(path)?;
+    yaml::parse(&name, &text, judge).map_err(|findings| ConfigError::Mistakes { path: name, findings })
 }
 
 impl Default for Config {

@@ -1,12 +1,12 @@
 //! What holds of any text that is given as the daemon's configuration. Called by the fuzz target `configuration` and by a property
 //! test.
 
-use super::{Config, yaml};
+use super::{meaning, yaml};
 
 /// It is a configuration, or every mistake is told with its place in the file, at most so many and each on a line.
 pub(crate) fn holds(text: &str) {
-    match yaml::parse::<Config>("agent.yaml", text) {
-        Ok(config) => {
+    match yaml::parse("agent.yaml", text, meaning::of_settings) {
+        Ok((config, _)) => {
             assert!((1..=3600).contains(&config.interval.get().as_secs()));
             assert!((1..=3600).contains(&config.nvml.deadline.get().as_secs()));
             for wanted in config.checks {

@@ -1,88 +1,63 @@
 //! Reads YAML into a typed value and says every mistake of it at once, each with its line. Called by [`super`]'s users.
 //!
 //! serde stops at the first mistake. So the place of each one is noted, taken out of the document, and the rest is read again,
-//! until nothing is wrong with what is left. Decides nothing about meaning.
+//! until nothing is wrong with what is left; what that means is judged then. Decides nothing about meaning itself.
 
+use super::keys;
+use super::meaning::Mistake;
+use super::words;
 use bedplate_protocol::{Finding, Severity};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Marker, Scalar, YamlData};
 use saphyr_parser::{Event, Parser};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
+use std::cmp::Reverse;
 
 /// Nobody corrects more than so many at once; a document that has more is not what it should be.
 const MOST: usize = 50;
 /// Ours are nested four deep; a document without end in depth would end the stack of whoever walks through it.
 const DEEPEST: usize = 32;
-/// A configuration is a page of text.
-const LARGEST: u64 = 1 << 20;
+/// The code of a mistake that stops the file from being used.
+pub(super) const CODE: &str = "config-mistake";
 
-/// Why a file is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// The file itself.
-    #[error("{path} cannot be read: {source}")]
-    Unreadable {
-        /// Which.
-        path: String,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// Mistakes in it, in the file's order, at least one.
-    #[error("{path} has {} mistake(s)", findings.len())]
-    Mistakes {
-        /// Which.
-        path: String,
-        /// What is wrong.
-        findings: Vec<Finding>,
-    },
-}
-
-/// Reads a file; an empty one is a table without keys.
-pub(crate) fn read<T: DeserializeOwned>(path: &std::path::Path) -> Result<T, ConfigError> {
-    use std::io::Read as _;
-    let name = path.display().to_string();
-    let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
-    match read {
-        Ok(_) => parse(&name, &text).map_err(|findings| ConfigError::Mistakes { path: name, findings }),
-        Err(source) => Err(ConfigError::Unreadable { path: name, source }),
-    }
-}
-
-/// The value, or everything that is wrong with the text.
-pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Vec<Finding>> {
-    let mistake = |at: Marker, message: String| {
-        Finding::new(
-            Severity::Error,
-            "config-mistake",
-            format!("{file}:{}:{}", at.line(), at.col() + 1),
-            message,
-            "correct the line; docs/agent.md has every key",
-        )
+/// The value and what its author should know, or everything that is wrong with the text. An empty one is a table without keys.
+/// `meaning` says what is wrong with a value that could be read.
+pub(super) fn parse<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    meaning: impl FnOnce(&T) -> Vec<Mistake>,
+) -> Result<(T, Vec<Finding>), Vec<Finding>> {
+    let finding = |severity, code: &str, at: Marker, message: String, cure: String| {
+        let subject = format!("{file}:{}:{}", at.line(), at.col() + 1);
+        Finding::new(severity, code, subject, message, cure)
     };
+    let mistake = |at, message, cure| finding(Severity::Error, CODE, at, message, cure);
+    let plain = |at, message| mistake(at, message, words::CURE.to_owned());
     if let Some(at) = too_deep(text) {
         let words = format!("this is nested more than {DEEPEST} deep; no key of ours is");
-        return Err(vec![mistake(at, words)]);
+        return Err(vec![plain(at, words)]);
     }
     let documents =
-        MarkedYaml::load_from_str(text).map_err(|error| vec![mistake(*error.marker(), error.info().to_owned())])?;
-    let mut found: Vec<(Marker, String)> = Vec::new();
+        MarkedYaml::load_from_str(text).map_err(|error| vec![plain(*error.marker(), error.info().to_owned())])?;
+    let mut found: Vec<(Marker, Finding)> = Vec::new();
     if let Some(second) = documents.get(1) {
-        found.push((
-            second.span.start,
-            "a second document begins here; one is read".to_owned(),
-        ));
+        let words = "a second document begins here; one is read".to_owned();
+        found.push((second.span.start, plain(second.span.start, words)));
     }
     let (mut value, mut places) = documents.first().map_or_else(Default::default, convert);
     if value.is_null() {
         value = Value::Object(Map::new());
     }
+    let keys = keys::of::<T>();
     let mut taken: Vec<String> = Vec::new();
+    let mut read = None;
     while found.len() < MOST {
         let error = match serde_path_to_error::deserialize::<_, T>(&value) {
-            Ok(read) if found.is_empty() => return Ok(read),
-            Ok(_) => break,
+            Ok(whole) => {
+                read = Some(whole);
+                break;
+            }
             Err(error) => error,
         };
         let place = segments(error.path());
@@ -91,21 +66,35 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Ve
         let missing = words.starts_with("missing field `");
         let mut fields = words.split('`').skip(1).step_by(2).filter(|_| missing);
         if !fields.any(|field| taken.contains(&name(&place, Some(field)))) {
-            let key = name(&place, None);
-            let message = match text_at(&value, &place) {
-                _ if key.is_empty() => words,
-                Some(text) if !words.contains(text) => format!("{key}: {text:?}: {words}"),
-                _ => format!("{key}: {words}"),
-            };
-            found.push((places.nearest(&place), message));
+            let at = places.nearest(&place);
+            let (message, cure) = words::told(&place, &words, value_at(&value, &place), &keys);
+            found.push((at, mistake(at, message, cure)));
         }
         taken.push(name(&place, None));
         if !take_out(&mut value, &mut places, &place) {
             break;
         }
     }
+    let mut meant = read.as_ref().map(meaning).unwrap_or_default();
+    // Those that stop it first, for what is told is bounded.
+    meant.sort_by_key(|it| Reverse(it.severity));
+    for it in meant {
+        if found.len() >= MOST {
+            break;
+        }
+        let told = |table: &&str| taken.iter().any(|key| key.split('.').next() == Some(*table));
+        // What is not written is no mistake of this file.
+        if places.has(&it.place) && !it.from.iter().any(told) {
+            let at = places.nearest(&it.place);
+            found.push((at, finding(it.severity, &it.code, at, it.message, it.cure)));
+        }
+    }
     found.sort_by_key(|(at, _)| (at.line(), at.col()));
-    Err(found.into_iter().map(|(at, words)| mistake(at, words)).collect())
+    let findings: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
+    match read {
+        Some(read) if findings.iter().all(|finding| finding.severity != Severity::Error) => Ok((read, findings)),
+        _ => Err(findings),
+    }
 }
 
 /// Where a document becomes deeper than [`DEEPEST`]. What is no YAML is for the loader to say.
@@ -151,6 +140,16 @@ impl Places {
             }
         }
         here.at
+    }
+
+    /// Whether there is something at this place.
+    fn has(&self, place: &[String]) -> bool {
+        match place.split_first() {
+            None => true,
+            Some((first, rest)) => self
+                .position(first)
+                .is_some_and(|position| self.below[position].1.has(rest)),
+        }
     }
 
     fn position(&self, piece: &str) -> Option<usize> {
@@ -223,8 +222,8 @@ fn name(place: &[String], last: Option<&str>) -> String {
     pieces.join(".")
 }
 
-/// The text that stands there, where it is one.
-fn text_at<'v>(value: &'v Value, place: &[String]) -> Option<&'v str> {
+/// What stands there.
+fn value_at<'v>(value: &'v Value, place: &[String]) -> Option<&'v Value> {
     let mut here = value;
     for piece in place {
         here = match here {
@@ -233,7 +232,7 @@ fn text_at<'v>(value: &'v Value, place: &[String]) -> Option<&'v str> {
             _ => return None,
         };
     }
-    here.as_str()
+    Some(here)
 }
 
 /// Takes a key out of its table, an item out of its list; whether there was one.

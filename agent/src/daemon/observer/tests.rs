@@ -32,7 +32,7 @@ impl Running {
         std::fs::write(&file, "interval: 1s\n").unwrap();
         let config = Config {
             state_directory: directory.to_owned(),
-            ..super::super::read(&file).unwrap()
+            ..super::super::read(&file).unwrap().0
         };
         let (kept, memory, aside) = Kept::open(directory).unwrap();
         assert_eq!(aside, None);

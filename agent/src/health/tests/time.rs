@@ -132,3 +132,50 @@ fn a_sense_was_looked_with_no_later_than_now() {
         .find(|condition| condition.reason == "Silent");
     assert_eq!(silent.unwrap().message, format!("not looked at since {}", at(0)));
 }
+
+#[test]
+fn a_condition_says_why_it_is_unknown_as_soon_as_that_is_known() {
+    let condition = |fold: &Fold, kind: &str| {
+        let mut all = fold.conditions().into_iter();
+        all.find(|condition| condition.kind == kind).unwrap()
+    };
+    let node = |severity, code: &str, message: &str| Finding::new(severity, code, "gpu-1", message, "cure");
+    let log = node(
+        Severity::Warning,
+        "kernel-log-unreadable",
+        "/dev/kmsg: permission denied",
+    );
+    let driver = node(Severity::Error, "nvidia-library-missing", "no libnvidia-ml.so.1");
+    let blind = Sight {
+        senses: BTreeSet::from([Sense::Host, Sense::Nvml]),
+        ..whole()
+    };
+    for wanted in [None, Some(Mode::Monitor)] {
+        let overrides = wanted.map(|mode| Override {
+            mode: Some(mode),
+            ..serde_json::from_value(
+                serde_json::json!({"code": "kernel-log-unreadable", "mode": "on", "owner": "me",
+                "reason": "r", "expires": "2999-01-01T00:00:00Z"}),
+            )
+            .unwrap()
+        });
+        let mut fold = Fold::new(overrides.into_iter().collect(), TEN, Memory::default());
+        fold.tick(now(0));
+        assert_eq!(condition(&fold, "GPUXidProblem").reason, "NotObservedYet");
+        fold.observe(now(1), &verdict(vec![log.clone(), driver.clone()]), &blind);
+        let xid = condition(&fold, "GPUXidProblem");
+        assert_eq!(
+            (xid.status, xid.reason.as_str()),
+            (Status::Unknown, "KernelLogUnreadable")
+        );
+        assert!(xid.message.contains("/dev/kmsg: permission denied"), "{}", xid.message);
+        let memory = condition(&fold, "GPUMemoryProblem");
+        assert_eq!(
+            (memory.status, memory.reason.as_str()),
+            (Status::Unknown, "NvidiaLibraryMissing")
+        );
+        assert_eq!(status(&fold, "GPUDriverProblem"), Status::True);
+        fold.observe(now(2), &verdict(vec![]), &whole());
+        assert_eq!(status(&fold, "GPUXidProblem"), Status::False);
+    }
+}

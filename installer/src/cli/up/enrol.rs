@@ -35,6 +35,7 @@ impl Run<'_> {
             };
             let identity = AgentIdentity {
                 program: program.clone(),
+                programs: Layout::default().root().to_owned(),
                 ca: ca.clone(),
                 claims: enrolment.claims,
             };
