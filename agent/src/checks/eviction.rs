@@ -24,12 +24,11 @@ impl Threshold {
     /// inherited as the default values and will be set to zero" (kubernetes.io, "Node-pressure Eviction", "Hard eviction
     /// thresholds", read 2026-11-22), and zero is none.
     pub(super) fn of(facts: &NodeFacts, signal: &str) -> Option<Self> {
-        let (text, whose) = match &facts.kubelet_eviction_hard {
-            Some(told) => (told.get(signal)?.as_str(), ""),
-            None => {
-                let (_, default) = DEFAULTS.iter().find(|(name, _)| *name == signal)?;
-                (*default, " by its defaults")
-            }
+        let (text, whose) = if let Some(told) = &facts.kubelet_eviction_hard {
+            (told.get(signal)?.as_str(), "")
+        } else {
+            let (_, default) = DEFAULTS.iter().find(|(name, _)| *name == signal)?;
+            (*default, " by its defaults")
         };
         let amount = amount(text.trim())?;
         let words = format!("below {text} kubelet evicts pods{whose}");

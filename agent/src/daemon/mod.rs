@@ -49,14 +49,14 @@ use tokio::sync::{oneshot, watch};
 const MAILBOX: usize = 128;
 /// How long the end waits for the last state to be kept.
 const FAREWELL: Duration = Duration::from_millis(800);
-/// How long the end waits for the process that owns NVML to leave a call that is only slow. With FAREWELL and HAND_BACK it is less
+/// How long the end waits for the process that owns NVML to leave a call that is only slow. With `FAREWELL` and `HAND_BACK` it is less
 /// than what the unit's `TimeoutStopSec` and the `DaemonSet`'s `terminationGracePeriodSeconds` give: after those comes SIGKILL, inside the call.
 const LAST_CALL: Duration = Duration::from_secs(12);
 /// How long the end waits for the node's Lease to be handed back; who wants it then need not wait until this agent counts as silent.
 const HAND_BACK: Duration = Duration::from_secs(2);
 /// An observer that was not at its mailbox for so long is stuck, and systemd is no longer told that the daemon lives.
 const STUCK: Duration = Duration::from_secs(30);
-/// Where nobody asks whether the daemon lives, as in a container, it ends by itself after this: systemd's WatchdogSec of the unit.
+/// Where nobody asks whether the daemon lives, as in a container, it ends by itself after this: systemd's `WatchdogSec` of the unit.
 const ABANDONED: Duration = Duration::from_mins(1);
 
 /// Why the daemon could not begin, or could not go on.

@@ -4,21 +4,19 @@
 //! difference. A finding begins to hold after its row's number of observations in a row and ends by its row's rule, and only
 //! when somebody could look: what was not looked at stays as it was. Called by [`crate::daemon`] only.
 
+use super::absence::{Absence, absent};
 use super::identity::identify;
 use super::memory::{Entry, Memory};
-use super::reasons::{Clear, Reason, reason};
+use super::reasons::reason;
 use super::sight::{gpu_of, is_about};
 use super::{Change, Mode, Moment, Override, Sense, Sight, Transition};
-use bedplate_protocol::{Finding, Severity, Verdict};
+use bedplate_protocol::{Finding, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a finding that came and went is remembered, so that one that comes again and again is known for it.
 const FLAPPING: SignedDuration = SignedDuration::from_hours(1);
-/// Each time that a finding came back within [`FLAPPING`] doubles the good observations it needs to go, at most so often:
-/// 32 times as many.
-const DOUBLINGS: u32 = 5;
 /// More pieces of evidence on one finding than this help nobody.
 const EVIDENCE: usize = 16;
 
@@ -73,18 +71,9 @@ impl Fold {
             .collect();
         for (key, finding) in &found {
             let row = reason(&finding.code);
-            let entry = entries.entry(key.clone()).or_insert_with(|| Entry {
-                finding: finding.clone(),
-                bad: 0,
-                good: 0,
-                raised: None,
-                seen: at,
-                era: sight.era.clone(),
-                reset: false,
-                address: None,
-                held_by: None,
-                raises: Vec::new(),
-            });
+            let entry = entries
+                .entry(key.clone())
+                .or_insert_with(|| Entry::begun(finding, at, &sight.era));
             // A verdict made for another reason repeats what the last look of this sense found: that is no new observation.
             // Nor is one that came before its time.
             if entry.bad == 0 || (sight.senses.contains(&row.sense) && !sight.early) {
@@ -242,79 +231,6 @@ impl Fold {
         }
         found
     }
-}
-
-/// What has ended since that began before it: this boot, or this life of the driver.
-fn begun_again(entry: &Entry, row: &Reason, sight: &Sight) -> Option<&'static str> {
-    let booted = !sight.era.boot_id.is_empty() && sight.era.boot_id != entry.era.boot_id;
-    let loaded = sight.era.driver.is_some() && sight.era.driver != entry.era.driver;
-    match row.clear {
-        Clear::Driver | Clear::Reboot if booted => Some("the node was booted and it is not there"),
-        Clear::Driver if loaded => Some("the driver was loaded again and it is not there"),
-        _ => None,
-    }
-}
-
-/// What it means that a finding was not among those found.
-enum Absence {
-    NotLookedAt,
-    NotYet,
-    Gone(String),
-}
-
-fn absent(entry: &Entry, row: &Reason, sight: &Sight) -> Absence {
-    if !sight.senses.contains(&row.sense) {
-        // NVML tells XIDs too, and they are past as well where nobody can read the kernel's log.
-        let read = gpu_of(&entry.finding.subject).is_some_and(|gpu| sight.read.contains(gpu));
-        return match begun_again(entry, row, sight) {
-            Some(why) if row.sense == Sense::KernelLog && sight.senses.contains(&Sense::Gpu) && read => {
-                Absence::Gone(why.to_owned())
-            }
-            _ => Absence::NotLookedAt,
-        };
-    }
-    let booted = !sight.era.boot_id.is_empty() && sight.era.boot_id != entry.era.boot_id;
-    if let Some(gpu) = gpu_of(&entry.finding.subject)
-        && matches!(row.sense, Sense::Gpu | Sense::KernelLog)
-        && !sight.read.contains(gpu)
-    {
-        // Taken out of the machine, or known by another name now; while it only does not answer, nothing is over. A GPU that was
-        // faulty and did not come back from the boot that was recommended is not one that was taken out, unless as many are
-        // there as somebody expects, or another is in its place.
-        let replaced = entry
-            .address
-            .as_ref()
-            .is_some_and(|address| address != gpu && sight.there.contains(address));
-        let meant = sight.counted || replaced || entry.finding.severity != Severity::Error;
-        let gone = booted && sight.complete && meant && !sight.there.contains(gpu);
-        return if gone {
-            Absence::Gone("it is not in the machine any more since the node was booted".to_owned())
-        } else {
-            Absence::NotLookedAt
-        };
-    }
-    let evidence = match row.clear {
-        _ if begun_again(entry, row, sight).is_some() => begun_again(entry, row, sight).map(str::to_owned),
-        Clear::Observations(needed) => {
-            let again = u32::try_from(entry.raises.len().saturating_sub(1))
-                .unwrap_or(u32::MAX)
-                .min(DOUBLINGS);
-            let needed = needed.saturating_mul(1 << again);
-            let seen = entry.good.saturating_add(1);
-            (seen >= needed && (needed <= 1 || !sight.early))
-                .then(|| format!("{seen} observation(s) in a row did not find it"))
-        }
-        // Of what the kernel's log told and no other check: an ECC counter is not withdrawn by a word.
-        Clear::Driver
-            if row.sense == Sense::KernelLog
-                && gpu_of(&entry.finding.subject).is_some_and(|gpu| sight.withdrawn.contains(gpu)) =>
-        {
-            Some("the driver says since that nothing is to be done".to_owned())
-        }
-        Clear::Driver if entry.reset => Some("the GPU was reset and it is not there".to_owned()),
-        Clear::Driver | Clear::Reboot => None,
-    };
-    evidence.map_or(Absence::NotYet, Absence::Gone)
 }
 
 fn transition(at: Timestamp, change: Change, finding: &Finding, message: String) -> Transition {

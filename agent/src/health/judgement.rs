@@ -226,10 +226,10 @@ fn blinds(finding: &Finding, sense: Sense) -> bool {
         Sense::KernelLog => finding.code == UNREAD_LOG,
         Sense::Gpu => {
             finding.severity == Severity::Error
-                && matches!(row.sense, Sense::Host | Sense::Nvml)
+                && matches!(row.sense, Sense::Host | Sense::WholeHost | Sense::Nvml)
                 && matches!(row.condition, "GPUDriverProblem" | "GPUUnresponsive")
         }
-        Sense::Host | Sense::Nvml => false,
+        Sense::Host | Sense::WholeHost | Sense::Nvml => false,
     }
 }
 

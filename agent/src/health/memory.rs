@@ -94,6 +94,24 @@ pub(super) struct Entry {
     pub(super) raises: Vec<Timestamp>,
 }
 
+impl Entry {
+    /// A finding that nobody has counted yet.
+    pub(super) fn begun(finding: &Finding, at: Timestamp, era: &Era) -> Self {
+        Self {
+            finding: finding.clone(),
+            bad: 0,
+            good: 0,
+            raised: None,
+            seen: at,
+            era: era.clone(),
+            reset: false,
+            address: None,
+            held_by: None,
+            raises: Vec::new(),
+        }
+    }
+}
+
 impl Memory {
     /// What of it is worth a write: findings, statuses and GPUs, not how often something was seen since.
     pub(crate) fn differs(&self, written: &Self) -> bool {

@@ -3,6 +3,7 @@
 //! Pure: no clock, no file, no randomness. The rules are data ([`reasons`]), the fold applies them. Called by
 //! [`crate::daemon`].
 
+mod absence;
 mod condition;
 mod fold;
 mod identity;

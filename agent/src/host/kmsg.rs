@@ -134,7 +134,7 @@ impl Kmsg {
     }
 
     /// When a record that this has just given was written. One that came while it was waited for was written now. What the log had before
-    /// bears the scheduler's clock, which no time server corrects ("sched_clock() and CLOCK_MONOTONIC can drift apart frequency wise pretty
+    /// bears the scheduler's clock, which no time server corrects ("`sched_clock()` and `CLOCK_MONOTONIC` can drift apart frequency wise pretty
     /// bad", T. Gleixner on linux-kernel, 2017-11-14): after weeks it may be wrong by seconds, and what is older than a reset would be
     /// called newer, or the other way round.
     pub(crate) fn written(&self, record: &Record) -> Timestamp {

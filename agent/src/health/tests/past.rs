@@ -48,18 +48,18 @@ fn a_driver_that_was_loaded_again_puts_everything_behind_it_that_the_last_pass_k
     for stopped in [false, true] {
         let mut fold = after(&era("a", 1), None);
         look(&mut fold, 50, &era("a", 1), None);
-        assert_eq!((&fold.memory.forgiven), &BTreeMap::new());
+        assert_eq!(&fold.memory.forgiven, &BTreeMap::new());
         if stopped {
             fold = started_again(&fold);
         }
         look(&mut fold, 60, &era("a", 2), None);
         assert_eq!(
-            (&fold.memory.forgiven),
+            &fold.memory.forgiven,
             &BTreeMap::from([("*".to_owned(), at(50))]),
             "{stopped}"
         );
         look(&mut fold, 70, &era("a", 2), None);
-        assert_eq!((&fold.memory.forgiven)["*"], at(50), "only once: {stopped}");
+        assert_eq!(fold.memory.forgiven["*"], at(50), "only once: {stopped}");
     }
 }
 
@@ -71,9 +71,9 @@ fn a_driver_that_is_away_for_a_pass_was_loaded_again_when_it_is_back() {
     };
     let mut fold = after(&era("a", 1), None);
     look(&mut fold, 10, &away, None);
-    assert_eq!((&fold.memory.forgiven), &BTreeMap::new());
+    assert_eq!(&fold.memory.forgiven, &BTreeMap::new());
     look(&mut fold, 20, &era("a", 2), None);
-    assert_eq!((&fold.memory.forgiven)["*"], at(10));
+    assert_eq!(fold.memory.forgiven["*"], at(10));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_gpu_whose_driver_asks_for_a_reset_no_more_was_reset_and_no_other() {
                 .filter(|_| is_reset)
                 .map(|name| (name, at(0)))
                 .collect();
-            assert_eq!((&fold.memory.forgiven), &forgiven, "{before}, {stopped}");
+            assert_eq!(&fold.memory.forgiven, &forgiven, "{before}, {stopped}");
         }
     }
 }
@@ -115,17 +115,17 @@ fn a_driver_that_names_no_recovery_action_never_says_that_a_gpu_was_reset() {
     let mut fold = after(&era("a", 1), None);
     assert_eq!(look(&mut fold, 10, &era("a", 1), None), BTreeSet::new());
     assert_eq!(look(&mut fold, 20, &era("a", 1), Some(0)), BTreeSet::new());
-    assert_eq!((&fold.memory.forgiven), &BTreeMap::new());
+    assert_eq!(&fold.memory.forgiven, &BTreeMap::new());
 }
 
 #[test]
 fn a_boot_begins_anew() {
     let mut fold = after(&era("a", 1), Some(1));
     look(&mut fold, 10, &era("a", 2), Some(0));
-    assert_eq!((&fold.memory.forgiven).len(), 3);
+    assert_eq!(fold.memory.forgiven.len(), 3);
     let mut fold = started_again(&fold);
     let reset = look(&mut fold, 1000, &era("b", 3), Some(0));
-    assert_eq!((reset, (&fold.memory.forgiven)), (BTreeSet::new(), &BTreeMap::new()));
+    assert_eq!((reset, &fold.memory.forgiven), (BTreeSet::new(), &BTreeMap::new()));
 }
 
 #[test]
@@ -133,15 +133,15 @@ fn a_clock_that_was_set_back_hides_no_xid_that_is_yet_to_come() {
     let mut fold = after(&era("a", 1), None);
     look(&mut fold, 1000, &era("a", 1), None);
     look(&mut fold, 1010, &era("a", 2), None);
-    assert_eq!((&fold.memory.forgiven)["*"], at(1000));
+    assert_eq!(fold.memory.forgiven["*"], at(1000));
     look(&mut fold, 500, &era("a", 2), None);
-    assert_eq!((&fold.memory.forgiven)["*"], at(500));
+    assert_eq!(fold.memory.forgiven["*"], at(500));
     // Loaded again and set back between two passes: which came first nobody knows.
     look(&mut fold, 400, &era("a", 3), None);
-    assert_eq!((&fold.memory.forgiven)["*"], at(400));
+    assert_eq!(fold.memory.forgiven["*"], at(400));
     let mut fold = after(&era("a", 1), None);
     look(&mut fold, -10, &era("a", 2), None);
-    assert_eq!((&fold.memory.forgiven), &BTreeMap::new());
+    assert_eq!(&fold.memory.forgiven, &BTreeMap::new());
 }
 
 #[test]
