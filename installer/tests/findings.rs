@@ -7,6 +7,9 @@ use bedplate_protocol::Severity;
 use std::fmt::Write;
 use std::path::Path;
 
+/// A code, its weight, what it says.
+type Row<'a> = (&'a str, Severity, &'a str);
+
 #[derive(serde::Deserialize)]
 struct Reasons {
     conditions: Vec<Condition>,
@@ -27,14 +30,14 @@ fn the_page_of_findings_lists_every_code() {
         .iter()
         .map(|one| (fleet::code(&one.r#type), &one.says));
     let of_conditions: Vec<(String, &String)> = of_conditions.collect();
-    let conditions: Vec<(&str, Severity, &str)> = of_conditions
+    let conditions: Vec<Row<'_>> = of_conditions
         .iter()
         .map(|(code, says)| (code.as_str(), Severity::Error, says.as_str()))
         .collect();
     let mut page = String::from(
         "# Findings\n\nWritten by `BEDPLATE_BLESS=1 cargo test -p bedplate --test findings`. Accept one by its code: `accept: [{code: …, reason: …}]`.\n",
     );
-    let sections: [(&str, &[(&str, Severity, &str)]); 8] = [
+    let sections: [(&str, &[Row<'_>]); 8] = [
         ("Hosts, before anything is changed", preflight::CODES),
         ("The cluster file", config::CODES),
         ("Runs: `up`, `preflight`, `rehearse`", codes::OF_RUNS),
