@@ -110,7 +110,7 @@ mod tests {
             ("no link", |place| fs::write(place, "theirs").unwrap()),
             ("no link", |place| fs::create_dir(place).unwrap()),
             ("a link to /opt/program", |place| {
-                symlink("/opt/program", place).unwrap()
+                symlink("/opt/program", place).unwrap();
             }),
         ];
         for (word, put) in puts {

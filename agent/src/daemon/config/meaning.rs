@@ -176,7 +176,7 @@ mod tests {
         fs::write(at("agent.yaml"), &text).unwrap();
         let told = match Config::check(Path::new(&at("agent.yaml"))).unwrap_err() {
             super::super::ConfigError::Mistakes { findings, .. } => findings,
-            other => panic!("{other}"),
+            unreadable @ super::super::ConfigError::Unreadable { .. } => panic!("{unreadable}"),
         };
         let lines: Vec<String> = told
             .iter()

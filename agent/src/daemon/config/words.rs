@@ -40,20 +40,18 @@ pub(super) fn told(place: &[String], words: &str, value: Option<&Value>, keys: &
         return (message, ADDRESS.to_owned());
     }
     let other = words.starts_with("invalid type: ") || words.starts_with("invalid value: ");
-    match words.rsplit_once(", expected ").filter(|_| other && !key.is_empty()) {
-        Some((_, expected)) => another_type(&key, place, expected, value),
-        None => {
-            let message = match value {
-                _ if key.is_empty() => words.to_owned(),
-                Some(Value::String(text)) if !words.contains(text.as_str()) => format!("{key}: {text:?}: {words}"),
-                _ => format!("{key}: {words}"),
-            };
-            (message, CURE.to_owned())
-        }
+    if let Some((_, expected)) = words.rsplit_once(", expected ").filter(|_| other && !key.is_empty()) {
+        return another_type(&key, place, expected, value);
     }
+    let message = match value {
+        _ if key.is_empty() => words.to_owned(),
+        Some(Value::String(text)) if !words.contains(text.as_str()) => format!("{key}: {text:?}: {words}"),
+        _ => format!("{key}: {words}"),
+    };
+    (message, CURE.to_owned())
 }
 
-/// `rest` is what follows serde's "unknown field `": the key, and those that it could have been.
+/// `rest` is serde's words from the key on: the key, and those that it could have been.
 fn unknown_key(place: &[String], rest: &str, keys: &[Key]) -> (String, String) {
     let (wrong, expected) = rest.split_once('`').unwrap_or((rest, ""));
     let above = place.split_last().map_or(&[][..], |(_, above)| above);
