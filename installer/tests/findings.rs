@@ -41,7 +41,7 @@ fn the_page_of_findings_lists_every_code() {
         ("Hosts, before anything is changed", preflight::CODES),
         ("The cluster file", config::CODES),
         ("Runs: `up`, `preflight`, `rehearse`", codes::OF_RUNS),
-        ("Machines that `rehearse` makes", bedplate_substrates::simulated::CODES),
+        ("Machines that `rehearse` makes", bedplate_substrates::CODES),
         ("Plans, as a host's agent carries them out", codes::OF_PLANS),
         ("`status`", codes::OF_STATUS),
         ("`status`: conditions of the agent that are not `False`", &conditions),

@@ -8,6 +8,8 @@
 pub mod simulated;
 pub mod ssh_hosts;
 
+pub use simulated::CODES;
+
 use bedplate_ssh::{HostKeyTrust, Target};
 
 /// The names of the config sections that belong to a substrate: opaque to the installer, which hands them over unread.
