@@ -83,19 +83,18 @@ pub(super) fn prometheus_reads_the_pods(cluster: &Cluster<'_>) {
     );
     ready(cluster);
 
-    let mut script = String::new();
-    for host in HOSTS {
+    let scrapes = HOSTS.map(|host| {
         let address = pod_on(cluster, host, "status.podIP");
-        script += &format!(
+        format!(
             "printf 'oauth2-bearer = \"%s\"' \"$(cat /scrape/token)\" | curl --silent --show-error --fail --config - \
              --retry 5 --retry-all-errors --retry-delay 1 --cacert /scrape/ca.crt \
-             --connect-to {SERVER}:9479:{address}:9479 https://{SERVER}:9479/metrics && "
-        );
-    }
+             --connect-to {SERVER}:9479:{address}:9479 https://{SERVER}:9479/metrics"
+        )
+    });
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "prometheus", "namespace": NAMESPACE}, "spec": {
         "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "nodeSelector": {"kubernetes.io/hostname": "gpu-2"},
         "containers": [{"name": "prometheus", "image": built::image("docker.io/curlimages/curl:"),
-            "command": ["sh", "-c", script + "true"], "volumeMounts": [{"name": "scrape", "mountPath": "/scrape"}]}],
+            "command": ["sh", "-c", scrapes.join(" && ")], "volumeMounts": [{"name": "scrape", "mountPath": "/scrape"}]}],
         "volumes": [{"name": "scrape", "secret": {"secretName": "bedplate-agent-scrape"}}]}});
     apply(cluster, "prometheus.json", &pod.to_string());
     let logs = || cluster.kubectl(&["-n", NAMESPACE, "logs", "prometheus"]);
