@@ -210,6 +210,11 @@ pub const OF_PLANS: &[Code] = &[
         Error,
         "A directory lies where a program is to be.",
     ),
+    (
+        "link-taken",
+        Error,
+        "Something of somebody else's has the name of a link.",
+    ),
     ("kubeadm-phase", Error, "A phase of kubeadm left something undone."),
     (
         "sysctl-missing",
@@ -233,6 +238,11 @@ pub const OF_AGENTS: &[Code] = &[
         "override-unknown-gpu",
         Warning,
         "An override is about a GPU that is not there.",
+    ),
+    (
+        "endpoints-not-served",
+        Warning,
+        "The agent's port or what `serve:` names cannot be had; everything else goes on.",
     ),
     (
         "state-not-kept",
