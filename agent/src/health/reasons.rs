@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Sense {
     /// What each pass reads of the host.
     Host,
-    /// What is read of the host once a minute: disks, units, packages.
+    /// What is read of the host once a minute: disks, units, packages, what is on disk for the next boot.
     WholeHost,
     /// Whether NVML answers.
     Nvml,

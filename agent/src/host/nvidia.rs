@@ -35,6 +35,24 @@ const TOOLKIT: &[&str] = &[
 
 /// Driver, library, device nodes, container toolkit and CDI.
 pub(super) fn read(tree: &Tree, release: &str, nvml: &NvmlStatus) -> NvidiaFacts {
+    NvidiaFacts {
+        module_on_disk_version: modinfo::nvidia_version(tree, release),
+        next_kernel: next_kernel(tree, release),
+        ..loaded(tree, nvml)
+    }
+}
+
+/// The same, but for what is on disk for the next loading, which is as it was `before`: an index of a megabyte names it.
+pub(super) fn again(tree: &Tree, nvml: &NvmlStatus, before: &NvidiaFacts) -> NvidiaFacts {
+    NvidiaFacts {
+        module_on_disk_version: before.module_on_disk_version.clone(),
+        next_kernel: before.next_kernel.clone(),
+        ..loaded(tree, nvml)
+    }
+}
+
+/// What is loaded and what containers need; nothing of the module on disk.
+fn loaded(tree: &Tree, nvml: &NvmlStatus) -> NvidiaFacts {
     let banner = tree.optional_text("proc/driver/nvidia/version").unwrap_or_default();
     let found = library_entry(tree);
     NvidiaFacts {
@@ -55,8 +73,8 @@ pub(super) fn read(tree: &Tree, release: &str, nvml: &NvmlStatus) -> NvidiaFacts
             .find(|path| tree.exists(path))
             .map(|path| format!("/{path}")),
         cdi_specs: cdi_specs(tree),
-        module_on_disk_version: modinfo::nvidia_version(tree, release),
-        next_kernel: next_kernel(tree, release),
+        module_on_disk_version: None,
+        next_kernel: None,
         control_node_denied: control_node_denied(tree, nvml),
     }
 }

@@ -40,7 +40,7 @@ impl Refresh {
         match &mut self.last {
             Some((at, facts)) if !closely && now.duration_since(*at) < WHOLE => {
                 facts.nvidia_pci = sysfs::nvidia_devices(&tree);
-                facts.nvidia = nvidia::read(&tree, &facts.kernel.release, &nvml.status);
+                facts.nvidia = nvidia::again(&tree, &nvml.status, &facts.nvidia);
                 facts.memory = procfs::memory(&tree);
                 facts.pressure = pressure::read(&tree);
                 facts.blocked_processes = blocked::again(&tree, &facts.blocked_processes);
