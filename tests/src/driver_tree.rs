@@ -15,6 +15,7 @@ pub const ADDRESS: &str = "0000:18:00.0";
 /// A host with one H100 that works; a test takes something away.
 pub struct Host {
     folder: tempfile::TempDir,
+    kernel_log: &'static str,
 }
 
 impl Host {
@@ -22,6 +23,7 @@ impl Host {
     pub fn new(faults: &str, of_gpu: &str) -> Self {
         let host = Self {
             folder: tempfile::tempdir().expect("a folder can be made"),
+            kernel_log: "",
         };
         host.write("library/scenario", &format!(
             "driver_version: {DRIVER}\nnvml_version: 13.{DRIVER}\ncuda_version: '13.0'\n{faults}gpus:\n\
@@ -48,6 +50,13 @@ impl Host {
             host.write(&format!("dev/{node}"), "");
         }
         host
+    }
+
+    /// The same with the kernel's log of the machine that the test runs on, which has no NVIDIA GPU; without it the log is an empty file.
+    #[must_use]
+    pub fn with_the_machines_kernel_log(mut self) -> Self {
+        self.kernel_log = "mount --bind /dev/kmsg $tree/dev/kmsg;";
+        self
     }
 
     /// Of something in the tree.
@@ -99,13 +108,14 @@ impl Host {
         let tree = self.folder.path().display();
         // /dev keeps what every program needs; a file stands for a node, which only NVML itself would open.
         let script = format!(
-            "set -e; mkdir -p {tree}/modules; \
+            "set -e; tree={tree}; mkdir -p {tree}/modules; \
              mount -t tmpfs tmpfs /sys/bus && cp -a {tree}/bus/. /sys/bus/ && \
              mount -t tmpfs tmpfs /sys/module && cp -a {tree}/module/. /sys/module/ && \
              mkdir -p {tree}/dev && touch {tree}/dev/null {tree}/dev/kmsg && \
-             mount --bind /dev/null {tree}/dev/null && mount --rbind {tree}/dev /dev; {and_then} \
+             mount --bind /dev/null {tree}/dev/null; {} mount --rbind {tree}/dev /dev; {and_then} \
              [ ! -d /proc/driver ] || mount --bind {tree}/driver /proc/driver; \
-             exec \"$@\""
+             exec \"$@\"",
+            self.kernel_log
         );
         let mut command = Command::new("unshare");
         command

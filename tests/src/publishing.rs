@@ -27,6 +27,11 @@ pub struct Place {
     address: String,
 }
 
+/// Disk and memory are those of the machine that the tests run on.
+const MACHINES: &str = "\
+    - {code: node-*, mode: monitor, owner: a test, reason: the machine's, expires: 2099-01-01T00:00:00Z}\n\
+    - {code: memory-pressure, mode: monitor, owner: a test, reason: the machine's, expires: 2099-01-01T00:00:00Z}\n";
+
 impl Place {
     /// With this token, `kubernetes` added to that part of the configuration and `more` to the whole.
     pub fn new(server: &ApiServer, token: &str, kubernetes: &str, more: &str) -> Self {
@@ -41,13 +46,14 @@ impl Place {
         place.deliver(token);
         let config = format!(
             "nodeName: one\ninterval: 1s\nlisten: {}\nnvml: {{library: {}, deadline: 2s}}\nstateDirectory: {}\nkubernetes: \
-             {{apiServer: '{}', caFile: {}, tokenFile: {}{kubernetes}}}\n{more}",
+             {{apiServer: '{}', caFile: {}, tokenFile: {}{kubernetes}}}\nchecks:\n{MACHINES}{}",
             place.address,
             library.display(),
             place.path("state").display(),
             server.url(),
             server.authority().display(),
             place.path("token").display(),
+            more.strip_prefix("checks:\n").unwrap_or(more),
         );
         std::fs::write(place.path("agent.yaml"), config).expect("the configuration can be written");
         place

@@ -32,7 +32,14 @@ fn expect(host: &Host, code: &str, health: Health) {
 
 #[test]
 fn a_driver_that_initialises_is_healthy_and_its_host_is_a_pattern_for_others() {
-    let host = Host::new("", "");
+    let blind = Host::new("", "");
+    let (exit, verdict) = check(&blind, &[]);
+    assert_eq!(
+        (exit, verdict.health),
+        (Some(2), Health::Unknown),
+        "nobody has heard its driver"
+    );
+    let host = blind.with_the_machines_kernel_log();
     let (exit, verdict) = check(&host, &["--expect", "gpus=1,model=H100,driver=580"]);
     assert_eq!((exit, verdict.health), (Some(0), Health::Healthy), "{verdict:#?}");
     let text = host.agent(&["check"]).stdout;

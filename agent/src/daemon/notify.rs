@@ -19,7 +19,10 @@ impl Notify {
                 Some(hidden) => SocketAddr::from_abstract_name(hidden),
                 None => SocketAddr::from_pathname(&name),
             };
-            Some((UnixDatagram::unbound().ok()?, address.ok()?))
+            let socket = UnixDatagram::unbound().ok()?;
+            // One that does not read would hold up whoever tells it something, once its queue is full.
+            socket.set_nonblocking(true).ok()?;
+            Some((socket, address.ok()?))
         });
         Self(reached)
     }

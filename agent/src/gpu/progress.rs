@@ -7,7 +7,6 @@
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, MemfdFlags, OFlags, flock};
-use rustix::time::ClockId;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -15,7 +14,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Two times eight bytes for when the call began, one for the length of its name, then the name.
 const SIZE: usize = 128;
@@ -197,10 +197,23 @@ fn now() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds since the machine's start, its sleep included: in every process the same, and no one sets it. It costs no system call.
+/// Microseconds since the machine's start, its sleep included, to a hundredth of a second the same in every process; no one sets it.
+/// Read anew each second, because the process's own clock, which carries it on at no cost, stops while the machine sleeps.
 fn uptime() -> u64 {
-    let since = Duration::try_from(rustix::time::clock_gettime(ClockId::Boottime)).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    const FRESH: Duration = Duration::from_secs(1);
+    static READ: Mutex<Option<(Instant, Duration)>> = Mutex::new(None);
+    let mut known = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let (at, uptime) = match *known {
+        Some(read) if read.0.elapsed() < FRESH => read,
+        _ => {
+            // proc(5): "the uptime of the system (seconds)". Without it ages are too small, and a pass has a bound of its own.
+            let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+            let seconds = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
+            let uptime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            *known.insert((Instant::now(), uptime.unwrap_or_default()))
+        }
+    };
+    u64::try_from((uptime + at.elapsed()).as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
